@@ -1,0 +1,77 @@
+"""Own the interface of backends: how rows are dealt out to jobs, and what is left of them."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+from psyrun import rows
+from psyrun.present import look
+from psyrun.pspace import Param, ParameterSpace
+from psyrun.rows import Ranges, RowState
+from psyrun.runfile import read_run_file
+from psyrun.snapshot import rows_of
+from psyrun.state import failures, job_failures, task_state
+from psyrun.workdir import Workdir
+
+
+class Backend(ABC):
+    """Deals out the rows of a task to jobs.
+
+    Parameters
+    ----------
+    task : TaskDef
+        The task.
+    """
+
+    def __init__(self, task: Any) -> None:
+        self.task = task
+
+    @abstractmethod
+    def deal(self, ranges: Ranges) -> list[Ranges]:
+        """Say which rows each job gets.
+
+        Parameters
+        ----------
+        ranges : ranges
+            The rows to evaluate.
+
+        Returns
+        -------
+        list of ranges
+            One entry a job; together they are the rows to evaluate.
+        """
+
+    @property
+    def workdir(self) -> Workdir:
+        """The task's work directory."""
+        return Workdir(Path(self.task.workdir) / self.task.name)
+
+    @property
+    def resultfile(self) -> Path:
+        """Where the task's result goes."""
+        if self.task.resultfile is not None:
+            return Path(self.task.resultfile)
+        return self.workdir.result(self.task.store.ext)
+
+    def get_missing(self) -> ParameterSpace:
+        """Return the assignments that are not done by the present code, as a space."""
+        file = read_run_file(self.workdir, self.task.name)
+        state = look(self.workdir, file, self.task.pspace, self.task.code()).state
+        left = rows.of_state(state.states, RowState.MISSING, RowState.FAILED)
+        return rows_of(left, self.task.pspace)
+
+    def get_queued(self) -> ParameterSpace | None:
+        """Return the assignments of jobs that are queued or running; None if not known."""
+        run = read_run_file(self.workdir, self.task.name).last
+        if run is None:
+            return Param()
+        return None
+
+    def get_failed(self) -> list[str] | None:
+        """Name the jobs of the last run that failed, or rows of which failed."""
+        run = read_run_file(self.workdir, self.task.name).last
+        if run is None:
+            return []
+        failed = {failure.job for failure in failures(task_state(self.workdir, run))}
+        failed.update(failure.job for failure in job_failures(self.workdir, list(run.jobs)))
+        return sorted(failed)

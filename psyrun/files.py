@@ -1,0 +1,154 @@
+"""Own how files are written and read safely; know nothing of what is in them.
+
+A file appears whole or not at all: it is written beside its place, flushed to the disk and
+renamed. What a crash leaves behind starts with `TEMPORARY` and may be removed by anyone who
+holds the task's lock.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from psyrun.exceptions import WorkdirError
+
+TEMPORARY = ".tmp-"
+"""Names of unfinished files and folders start so; their file extension is the final one."""
+
+_BLOCK = 1 << 20
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path, verb: str = "write") -> Iterator[None]:
+    """Turn an operating system error into one that names the path and what to do.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder at hand, for the message.
+    verb : str
+        What was tried, in the infinitive.
+
+    Raises
+    ------
+    WorkdirError
+        Whenever the block raises an `OSError`.
+    """
+    try:
+        yield
+    except WorkdirError:
+        raise
+    except OSError as err:
+        cause = err.strerror or str(err)
+        message = (
+            f"cannot {verb} {path}: {cause}; what was written before stays, "
+            "run the same command again when this is mended"
+        )
+        raise WorkdirError(message) from err
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's (or a folder's list of names') bytes are on the disk."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Hand out a temporary path, and put what is written there in the place of `path`.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file will stand, complete, once the block ends without an error. The
+        temporary path lies in the same folder and has the same file extension.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Do for a folder of files what `replacing` does for a file.
+
+    A folder that already stands at `path` stays: folders made this way are named by a digest
+    of what is in them.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    with disk_errors(path):
+        try:
+            temporary.mkdir(parents=True)
+            yield temporary
+            for file in temporary.rglob("*"):
+                sync(file)
+            sync(temporary)
+            if not path.exists():
+                temporary.rename(path)
+            sync(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file that appears whole."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, in a file that appears whole."""
+    write_bytes(path, (json.dumps(value, indent=1) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    WorkdirError
+        If the file cannot be read or is damaged.
+    FileNotFoundError
+        If there is none.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as err:
+        raise WorkdirError(f"cannot read {path}: {err.strerror}") from err
+    except ValueError as err:
+        raise WorkdirError(f"{path} is damaged ({err}); remove it and run again") from err
+
+
+def crc32(path: Path) -> int:
+    """Return the CRC-32 of a file's bytes, read in blocks."""
+    crc = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            crc = zlib.crc32(block, crc)
+    return crc
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove what a crash left unfinished in a folder; call it only while nobody writes there."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""Own job specifications: data in `in/<job>.json`, written at submission, read by workers."""
+
+from dataclasses import asdict, dataclass
+
+from psyrun.exceptions import WorkdirError
+from psyrun.files import read_json, write_json
+from psyrun.rows import Ranges
+from psyrun.workdir import Workdir
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job's specification.
+
+    Attributes
+    ----------
+    name : str
+        The job's name.
+    task, taskdir : str
+        The task's name, and the folder of its task file.
+    snapshot, code : str
+        Digests of the parameter space and of the frozen code.
+    rows : ranges
+        The rows of the snapshot that the job has.
+    """
+
+    name: str
+    task: str
+    taskdir: str
+    snapshot: str
+    code: str
+    rows: Ranges
+
+
+def write_job(workdir: Workdir, job: Job) -> None:
+    """Write a job's specification."""
+    write_json(workdir.job(job.name), {"format": FORMAT, **asdict(job)})
+
+
+def read_job(workdir: Workdir, name: str) -> Job:
+    """Read a job's specification.
+
+    Raises
+    ------
+    WorkdirError
+        If there is none, or it is damaged or of a later format.
+    """
+    path = workdir.job(name)
+    try:
+        data = read_json(path)
+        if data.pop("format") != FORMAT:
+            raise WorkdirError(f"{path} was written by a newer Psyrun; use that one")
+        data["rows"] = tuple((start, stop) for start, stop in data["rows"])
+        return Job(**data)
+    except FileNotFoundError as err:
+        raise WorkdirError(f"there is no job {name!r} in {workdir.jobs_folder}") from err
+    except (KeyError, TypeError, ValueError, AttributeError) as err:
+        raise WorkdirError(f"{path} is damaged ({err!r}); run the task again") from err
+
+
+def job_names(workdir: Workdir, run: int) -> list[str]:
+    """List the jobs of a run, in their order."""
+    names = [p.stem for p in workdir.jobs_folder.glob(f"{run}-*.json")]
+    return sorted(names, key=lambda name: int(name.partition("-")[2]))
+

@@ -1,0 +1,150 @@
+"""Own partial results: a job's journals turned into one file of the task's store, and back.
+
+Knows which rows a job has; nothing of plans and schedulers. Unpickles only what a CRC proved
+whole.
+"""
+
+import pickle
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from psyrun import columns, journal, rows
+from psyrun.columns import Columns
+from psyrun.exceptions import StoreError, WorkdirError
+from psyrun.files import crc32, replacing, write_json
+from psyrun.jobs import Job
+from psyrun.journal import Kind
+from psyrun.pspace import ParameterSpace
+from psyrun.rows import Ranges
+from psyrun.snapshot import rows_of
+from psyrun.state import PARTIAL_FORMAT, Source, read_partial
+from psyrun.store import Store
+from psyrun.workdir import Workdir, run_of
+
+
+def write_partial(
+    workdir: Workdir, job: Job, space: ParameterSpace, store: Store, exclude: Sequence[str] = ()
+) -> bool:
+    """Turn the journals of a job whose rows are all done into its partial result.
+
+    The journals go once the partial result stands. While a row is failed or missing they stay
+    and nothing is written: they are as good a source, and the failed rows' errors are there.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's work directory.
+    job : Job
+        The job.
+    space : ParameterSpace
+        The job's snapshot.
+    store : Store
+        The format to write.
+    exclude : sequence of str
+        Parameters to leave out. (A result to leave out is left out by merge only, so that
+        another choice needs no evaluation.)
+
+    Returns
+    -------
+    bool
+        Whether all rows of the job stand in a partial result now.
+    """
+    if read_partial(workdir.partial_info(job.name)):
+        return True
+    journals = workdir.journals(job.name)
+    results = journal_results(journals)
+    wanted = sorted(results)
+    if rows.of_sorted(wanted) != job.rows:
+        return False
+    found = label([results[row] for row in wanted], job.rows, space)
+    names = [name for name in space.keys() if name not in exclude or name in found]
+    data = rows_of(job.rows, space).build() | found
+    path = workdir.partial(job.name, store.ext)
+    with replacing(path) as temporary:
+        store.save(temporary, {name: data[name] for name in (*names, *_other(found, names))})
+        size, crc = temporary.stat().st_size, crc32(temporary)
+    note = {
+        "format": PARTIAL_FORMAT,
+        "job": job.name,
+        "run": run_of(job.name),
+        "snapshot": job.snapshot,
+        "code": job.code,
+        "file": path.name,
+        "rows": job.rows,
+        "size": size,
+        "crc": crc,
+        "parameters": names,
+        "results": list(found),
+    }
+    write_json(workdir.partial_info(job.name), note)
+    for journal_path in journals:
+        journal_path.unlink(missing_ok=True)
+    return True
+
+
+def _other(found: Columns, names: Sequence[str]) -> list[str]:
+    return [name for name in found if name not in names]
+
+
+def journal_results(paths: Iterable[Path]) -> dict[int, dict[str, Any]]:
+    """Read the results of the done rows in some journals; the last one of a row counts."""
+    results = {}
+    for path in paths:
+        for frame in journal.frames(path):
+            if frame.kind == Kind.DONE:
+                try:
+                    results[frame.row] = pickle.loads(frame.payload)
+                except (ImportError, AttributeError) as err:
+                    raise StoreError(
+                        f"{path} holds results of a class that cannot be imported ({err})"
+                    ) from err
+    return results
+
+
+def label(
+    results: Sequence[Mapping[str, Any]], ranges: Ranges, space: ParameterSpace
+) -> Columns:
+    """Turn the results of some rows into columns.
+
+    Where a result overrides a parameter in some rows only, the others keep the parameter.
+    """
+    found = columns.from_rows(results)
+    for name in {*found}.intersection(space.keys()):
+        given = rows_of(ranges, space).build()[name]
+        found[name] = [
+            row.get(name, value) for row, value in zip(results, given, strict=True)
+        ]
+    return found
+
+
+def read_results(source: Source, space: ParameterSpace, store: Store) -> Columns:
+    """Read the result columns of a source's done rows, in ascending order of row.
+
+    Parameters
+    ----------
+    source : Source
+        A partial result or a journal.
+    space : ParameterSpace
+        The source's snapshot.
+    store : Store
+        The format of a partial result.
+
+    Raises
+    ------
+    WorkdirError
+        If the file is damaged.
+    """
+    if source.info is None:
+        results = journal_results([source.path])
+        ordered = [results[row] for row in sorted(results)]
+        if rows.count(source.done) != len(ordered):
+            raise WorkdirError(f"{source.path} is damaged; run the task again")
+        return label(ordered, source.done, space)
+    if crc32(source.path) != source.info["crc"]:
+        raise WorkdirError(
+            f"{source.path} is damaged; remove it and run the task again, "
+            "which evaluates its rows once more"
+        )
+    data = store.load(source.path)
+    return {name: data[name] for name in source.info["results"]}

@@ -1,0 +1,172 @@
+"""Own the decision: what has to be done to bring a task up to date? A plan is a value.
+
+The table in the explanation "what makes a row stale" is implemented here and nowhere else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+from psyrun import rows
+from psyrun.exceptions import TaskError
+from psyrun.present import Present, accepting, forgetting, look
+from psyrun.rows import Ranges, RowState
+from psyrun.runfile import Result, RunFile
+from psyrun.tasks import TaskDef
+from psyrun.workdir import Workdir
+
+_MOST_ROWS = 10**10
+
+
+class Action(Enum):
+    """What a plan comes to."""
+
+    NOTHING = auto()
+    MERGE = auto()
+    EVALUATE = auto()
+    REFUSE_DIRTY = auto()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `psy run` will do for a task.
+
+    Attributes
+    ----------
+    task : TaskDef
+        The task.
+    action : Action
+        What it comes to.
+    reason : str
+        Why, in words.
+    present : Present
+        What is there.
+    file : RunFile
+        The runs before.
+    todo : ranges
+        The rows to evaluate.
+    shares : list of ranges
+        Which of them each job gets.
+    resultfile : Path
+        Where the result goes.
+    """
+
+    task: TaskDef
+    action: Action
+    reason: str
+    present: Present
+    file: RunFile
+    todo: Ranges
+    shares: Sequence[Ranges]
+    resultfile: Path
+
+
+def make_plan(
+    task: TaskDef, workdir: Workdir, file: RunFile, *, keep: bool = False, force: bool = False
+) -> Plan:
+    """Decide what has to be done.
+
+    Parameters
+    ----------
+    task : TaskDef
+        The task.
+    workdir : Workdir
+        Its work directory.
+    file : RunFile
+        Its runs.
+    keep : bool
+        Whether to keep rows by earlier code (`psy run --continue`).
+    force : bool
+        Whether to evaluate everything again.
+
+    Raises
+    ------
+    TaskError
+        If the task cannot be evaluated.
+    """
+    task.check()
+    if task.pspace.size > _MOST_ROWS:
+        raise TaskError(
+            f"{task.path}: the parameter space has {task.pspace.size:,} rows, more than "
+            f"{_MOST_ROWS:,}; take a part of it, such as Param.random(...) or pspace[:1000]"
+        )
+    present = look(workdir, file, task.pspace, task.code())
+    stale = present.stale_codes
+    by_earlier = 0
+    if force:
+        present = forgetting(workdir, present, task.pspace)
+    elif stale:
+        kept = accepting(workdir, present, task.pspace)
+        by_earlier = kept.state.count(RowState.DONE) - present.state.count(RowState.DONE)
+        if keep:
+            present = kept
+    backend = task.backend(task)
+    todo = rows.of_state(present.state.states, RowState.MISSING, RowState.FAILED)
+    dirty = bool(stale and by_earlier and not keep and not force)
+    action = _action(task, file, present, backend.resultfile, todo, dirty=dirty)
+    return Plan(
+        task=task,
+        action=action,
+        reason=_reason(action, file, present, stale if dirty else {}, by_earlier, todo),
+        present=present,
+        file=file,
+        todo=todo,
+        shares=backend.deal(todo) if action is Action.EVALUATE else [],
+        resultfile=backend.resultfile,
+    )
+
+
+def _action(
+    task: TaskDef, file: RunFile, present: Present, target: Path, todo: Ranges, *, dirty: bool
+) -> Action:
+    if todo:
+        refused = dirty and not task.overwrite_dirty
+        return Action.REFUSE_DIRTY if refused else Action.EVALUATE
+    standing = file.result is not None and stands(file.result, present, task, target)
+    return Action.NOTHING if standing else Action.MERGE
+
+
+def stands(result: Result, present: Present, task: Any, target: Path) -> bool:
+    """Tell whether a result is what merging the present rows would give."""
+    run = present.run
+    same_file = Path(result.file) == target and target.is_file()
+    return (
+        same_file
+        and target.stat().st_size == result.size
+        and result.snapshot == run.snapshot
+        and set(result.codes) <= set(run.codes)
+        and result.since == run.since
+        and result.store == type(task.store).__name__
+        and list(result.exclude) == list(task.exclude_from_result)
+    )
+
+
+def _reason(
+    action: Action,
+    file: RunFile,
+    present: Present,
+    stale: dict[str, list[str]],
+    by_earlier: int,
+    todo: Ranges,
+) -> str:
+    size, count = present.run.size, rows.count(todo)
+    if action is Action.NOTHING:
+        return "up to date"
+    if action is Action.MERGE:
+        return "all rows are done, merging" if size else "the parameter space is empty"
+    if stale:
+        changed = next(iter(sorted(stale.values(), key=len)))
+        what = ", ".join(changed[:3]) + (" and more" if len(changed) > 3 else "")
+        again = f"all {size:,} rows again" if count == size else f"{count:,} of {size:,} rows"
+        return f"{again}: {what} changed; `psy run -c` keeps the {by_earlier:,} done"
+    if count == size:
+        return f"{size:,} rows"
+    failed = present.state.count(RowState.FAILED)
+    words = f"{count:,} of {size:,} rows"
+    if failed:
+        words += f", {failed:,} of them failed before"
+    if file.last is not None and present.run.snapshot != file.last.snapshot:
+        words += " (the parameter space changed)"
+    return words

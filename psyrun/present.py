@@ -1,0 +1,170 @@
+"""Own the comparison of what was run with what is there now: the space and the code.
+
+Only reads. What would have to be written to make use of older rows is part of the answer.
+"""
+
+import dataclasses
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from psyrun import fingerprint, snapshot
+from psyrun.code import CodeImage, frozen_code
+from psyrun.exceptions import WorkdirError
+from psyrun.pspace import ParameterSpace, match
+
+from psyrun.runfile import Run, RunFile
+from psyrun.settings import HARMLESS
+from psyrun.snapshot import Snapshot
+from psyrun.state import Source, TaskState, mark_rows, read_sources, select_sources
+from psyrun.workdir import Workdir
+
+
+@dataclass(frozen=True)
+class Present:
+    """The present space and code, seen against the runs before.
+
+    Attributes
+    ----------
+    run : Run
+        What a run of them would be, without jobs.
+    encoded : Snapshot
+        The space, encoded; `run.snapshot` names it.
+    image : CodeImage
+        The code; `run.code` names it.
+    state : TaskState
+        Which rows are done by this code, or by codes accepted.
+    stale_codes : dict
+        For each other code that rows are done by: what differs, by name.
+    sources : list of Source
+        All files that hold rows.
+    lost : list of str
+        Why rows of an older space could not be compared.
+    """
+
+    run: Run
+    encoded: Snapshot
+    image: CodeImage
+    state: TaskState
+    stale_codes: dict[str, list[str]] = field(default_factory=dict)
+    sources: Sequence[Source] = ()
+    lost: Sequence[str] = ()
+
+
+def look(workdir: Workdir, file: RunFile, space: ParameterSpace, image: CodeImage) -> Present:
+    """Compare the present space and code with what was run.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's work directory.
+    file : RunFile
+        Its runs.
+    space : ParameterSpace
+        The present space.
+    image : CodeImage
+        The present code.
+    """
+    sources = read_sources(workdir)
+    encoded = snapshot.encode(space)
+    code = image.digest()
+    differing = _differing(workdir, image, code, {s.code for s in sources} | _codes(file))
+    same = tuple(sorted(c for c, parts in differing.items() if not parts and c != code))
+    last = file.last
+    keeps = last is not None and last.code in (code, *same)
+    run = Run(
+        number=last.number + 1 if last else 1,
+        snapshot=_known_snapshot(workdir, last, space, encoded.digest()),
+        code=code,
+        size=space.size,
+        since=last.since if last else 1,
+        same=same,
+        accepted=last.accepted if last and keeps else (),
+    )
+    state, lost = _state(workdir, run, space, sources)
+    stale = {c: parts for c, parts in differing.items() if parts and c not in run.accepted}
+    done_by = {source.code for source in sources if source.done}
+    return Present(
+        run,
+        encoded,
+        image,
+        state,
+        {c: parts for c, parts in stale.items() if c in done_by},
+        sources,
+        lost,
+    )
+
+
+def accepting(workdir: Workdir, present: Present, space: ParameterSpace) -> Present:
+    """Look again, with the rows of all other codes accepted."""
+    accepted = tuple(sorted({*present.run.accepted, *present.stale_codes}))
+    run = dataclasses.replace(present.run, accepted=accepted)
+    state, lost = _state(workdir, run, space, present.sources)
+    return dataclasses.replace(present, run=run, state=state, lost=lost, stale_codes={})
+
+
+def forgetting(workdir: Workdir, present: Present, space: ParameterSpace) -> Present:
+    """Look again, with no earlier row counting."""
+    run = dataclasses.replace(present.run, since=present.run.number, accepted=())
+    state, lost = _state(workdir, run, space, ())
+    return dataclasses.replace(present, run=run, state=state, lost=lost, stale_codes={})
+
+
+def _codes(file: RunFile) -> set[str]:
+    return {file.last.code} if file.last else set()
+
+
+def _differing(
+    workdir: Workdir, image: CodeImage, code: str, others: set[str]
+) -> dict[str, list[str]]:
+    """Name, for each other code, what differs; by computing both fingerprints now."""
+    parts = image.parts(HARMLESS)
+    found = {code: []}
+    for other in others - {code}:
+        try:
+            found[other] = fingerprint.differences(
+                frozen_code(workdir.code(other)).parts(HARMLESS), parts
+            )
+        except (WorkdirError, FileNotFoundError, SyntaxError):
+            found[other] = ["its frozen code, which cannot be read"]
+    return found
+
+
+def _known_snapshot(
+    workdir: Workdir, last: Run | None, space: ParameterSpace, digest: str
+) -> str:
+    """Name the space; by the last snapshot's name if it has equal rows in the same order.
+
+    Values such as sets have no fixed order when written, so equal spaces may differ in digest.
+    """
+    if last is None or last.snapshot == digest or last.size != space.size:
+        return digest
+    try:
+        equal = snapshot.load(workdir.snapshot(last.snapshot)) == space
+    except (WorkdirError, FileNotFoundError):
+        return digest
+    return last.snapshot if equal else digest
+
+
+def _state(
+    workdir: Workdir, run: Run, space: ParameterSpace, sources: Sequence[Source]
+) -> tuple[TaskState, list[str]]:
+    """Find out how far a run would be, with the rows of older spaces compared here and now."""
+    moves: dict[str, Sequence[int]] = {}
+    lost = []
+    used = select_sources(run, sources)
+    for digest in {s.snapshot for s in used} - {run.snapshot}:
+        try:
+            moves[digest] = _moves(workdir, digest, run, space)
+        except (WorkdirError, FileNotFoundError) as err:
+            lost.append(f"rows of an earlier parameter space are not kept: {err}")
+    used = [s for s in used if s.snapshot == run.snapshot or s.snapshot in moves]
+    return mark_rows(TaskState(run, bytearray(run.size), used, moves)), lost
+
+
+def _moves(workdir: Workdir, old: str, run: Run, space: ParameterSpace) -> Sequence[int]:
+    written = snapshot.read_moves(workdir.moves(old, run.snapshot))
+    if written is not None:
+        return written
+    moved: array[int] = match(snapshot.load(workdir.snapshot(old)), space)
+    return moved

@@ -1,0 +1,355 @@
+"""Own a row process: it imports the user's code, evaluates rows and journals each at once.
+
+It takes its orders from the supervisor (`psyrun.worker`) as JSON lines and answers in kind. It
+belongs to one task and one code.
+"""
+
+import functools
+import io
+import json
+import os
+import pickle
+import reprlib
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from psyrun import machine, snapshot
+from psyrun.code import CodeImage
+from psyrun.exceptions import PsyrunError, RowError
+from psyrun.jobs import Job
+from psyrun.journal import JournalWriter
+from psyrun.loading import FrozenFinder, FrozenModule
+from psyrun.locks import now
+from psyrun.partial import write_partial
+from psyrun.pspace import ParameterSpace
+from psyrun.rows import Ranges
+from psyrun.signature import bind
+from psyrun.tasks import TaskDef
+from psyrun.workdir import Workdir, run_of
+
+_BLOCK_ROWS = 10_000
+_TAIL_LINES = 20
+IDLE = -1
+"""What a row process's cell holds between rows."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Everything a row process needs to know from the supervisor.
+
+    Attributes
+    ----------
+    slot : int
+        Its place among the row processes of its worker, from 0.
+    workdir : Workdir
+        The task's work directory.
+    jobs : sequence of Job
+        The worker's jobs.
+    image : CodeImage
+        The frozen code.
+    cells : memoryview of int64
+        Shared with the supervisor; `cells[slot]` is the row under way.
+    orders, answers : int
+        File descriptors of pipes.
+    own_logs : bool
+        Whether each job's output goes to its own log, rather than to standard output.
+    """
+
+    slot: int
+    workdir: Workdir
+    jobs: Sequence[Job]
+    image: CodeImage
+    cells: "memoryview[int]"
+    orders: int
+    answers: int
+    own_logs: bool
+
+
+def main(given: Assignment) -> None:
+    """Evaluate rows until the supervisor says that there are no more, or is gone."""
+    tail = Tail(sys.stdout)
+    sys.stdout = sys.stderr = tail  # type: ignore[assignment]
+    orders = _Orders(given.orders)
+    answers = os.fdopen(given.answers, "w", buffering=1)
+    try:
+        process = RowProcess(given, tail)
+    except BaseException as err:  # noqa: BLE001 - the boundary to the user's code
+        answers.write(json.dumps({"broken": describe_error(err)}) + "\n")
+        return
+    answers.write("{}\n")
+    for order in orders:
+        match order:
+            case {"rows": ranges, "job": index}:
+                process.evaluate(given.jobs[index], ranges)
+                answers.write(json.dumps({"evaluated": index}) + "\n")
+            case {"finish": index}:
+                process.finish(given.jobs[index])
+                answers.write(json.dumps({"finished": index}) + "\n")
+    process.close()
+
+
+class _Orders:
+    """Orders, read ahead by a thread that ends this process when the supervisor is gone."""
+
+    def __init__(self, fd: int) -> None:
+        import queue
+
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(fd,), daemon=True).start()
+
+    def _read(self, fd: int) -> None:
+        with os.fdopen(fd) as file:
+            for line in file:
+                order = json.loads(line)
+                self._queue.put(order)
+                if order == "stop":
+                    return
+        os._exit(1)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._queue.get, "stop")
+
+
+class RowProcess:
+    """Evaluates rows of one task with one code.
+
+    Parameters
+    ----------
+    given : Assignment
+        What to work on.
+    tail : Tail
+        What keeps the last printed lines.
+    """
+
+    def __init__(self, given: Assignment, tail: "Tail") -> None:
+        self.given = given
+        self.tail = tail
+        first = given.jobs[0]
+        os.chdir(first.taskdir)
+        sys.path.insert(0, first.taskdir)
+        self.task = load_frozen(given.image, first)
+        self._space: ParameterSpace | None = None
+        self._journal: tuple[str, JournalWriter] | None = None
+        execute = self.task.execute
+        extra = self.task.setup(given.slot) if self.task.setup else None
+        if isinstance(extra, Mapping):
+            execute = functools.partial(execute, **extra)
+        self.names = self.space.keys()
+        self.call = bind(execute, self.names)
+
+    @property
+    def space(self) -> ParameterSpace:
+        """The snapshot; all jobs of a worker have the same."""
+        if self._space is None:
+            first = self.given.jobs[0]
+            self._space = snapshot.load(self.given.workdir.snapshot(first.snapshot))
+        return self._space
+
+    def evaluate(self, job: Job, ranges: Ranges) -> None:
+        """Evaluate some rows of a job, and journal each as it finishes."""
+        journal = self._journal_of(job)
+        for start, stop in ranges:
+            for low in range(start, stop, _BLOCK_ROWS):
+                columns = self.space.columns(low, min(low + _BLOCK_ROWS, stop))
+                self._evaluate_block(journal, low, [columns[name] for name in self.names])
+        self.given.cells[self.given.slot] = IDLE
+        self.tail.flush()
+
+    def _evaluate_block(
+        self, journal: JournalWriter, first: int, columns: Sequence[list[Any]]
+    ) -> None:
+        cells, slot = self.given.cells, self.given.slot
+        call, done, clock, dumps = self.call, journal.done, time.perf_counter, pickle.dumps
+        row = first - 1
+        for values in zip(*columns, strict=True):
+            row += 1
+            cells[slot] = row
+            began = ended = clock()
+            try:
+                result = call(*values)
+                ended = clock()
+                if type(result) is not dict:
+                    result = as_mapping(result, self.task.execute)
+                payload = dumps(result, 5)
+            except BaseException as err:  # noqa: BLE001 - the boundary to the user's code
+                err = unpicklable(result, err) if ended > began else err
+                self._failed(journal, row, time.perf_counter() - began, err, values)
+                continue
+            done(row, ended - began, payload)
+
+    def _failed(
+        self,
+        journal: JournalWriter,
+        row: int,
+        duration: float,
+        err: BaseException,
+        values: Sequence[Any],
+    ) -> None:
+        error = describe_error(err)
+        error["assignment"] = describe_assignment(dict(zip(self.names, values, strict=True)))
+        error["duration"] = duration
+        error["output"] = list(self.tail.lines)
+        journal.failed(row, duration, error)
+        self.tail.flush()
+
+    def _journal_of(self, job: Job) -> JournalWriter:
+        """Return this process's journal of a job; there is one open at a time."""
+        if self._journal is not None and self._journal[0] == job.name:
+            return self._journal[1]
+        self.close()
+        workdir = self.given.workdir
+        writer = JournalWriter(workdir.new_journal(job.name), origin(job))
+        self._journal = (job.name, writer)
+        self.tail.lines.clear()
+        if self.given.own_logs:
+            self.tail.redirect(workdir.log(job.name).open("a", buffering=1, encoding="utf-8"))
+        return writer
+
+    def finish(self, job: Job) -> None:
+        """Make the partial result of a job, if all of its rows are done."""
+        if self._journal is not None and self._journal[0] == job.name:
+            self.close()
+        try:
+            write_partial(
+                self.given.workdir,
+                job,
+                self.space,
+                self.task.store,
+                self.task.exclude_from_result,
+            )
+        except PsyrunError as err:
+            print(f"job {job.name}: {err}", flush=True)  # noqa: T201 - goes to the job's log
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self._journal is not None:
+            self._journal[1].close()
+            self._journal = None
+
+
+def load_frozen(image: CodeImage, job: Job) -> TaskDef:
+    """Load a task from frozen code; its local modules come from there too."""
+    from pathlib import Path
+
+    taskdir = Path(job.taskdir)
+    modules = {
+        name: FrozenModule(taskdir / m.path, m.source, m.is_package)
+        for name, m in image.modules.items()
+    }
+    sys.meta_path.insert(0, FrozenFinder(modules))  # type: ignore[arg-type]
+    return TaskDef(taskdir / image.task_file, image=image)
+
+
+def origin(job: Job) -> dict[str, Any]:
+    """Say what a journal of a job belongs to, and who writes it."""
+    return {
+        "job": job.name,
+        "run": run_of(job.name),
+        "snapshot": job.snapshot,
+        "code": job.code,
+        "host": machine.host(),
+        "process": os.getpid(),
+        "since": now(),
+    }
+
+
+def as_mapping(result: Any, execute: Callable[..., Any]) -> dict[str, Any]:
+    """Take what a task's function returned, if it is a mapping.
+
+    Raises
+    ------
+    RowError
+        If it is not; the message names the function and what it returned.
+    """
+    if isinstance(result, Mapping):
+        return dict(result)
+    name = getattr(execute, "__name__", "execute")
+    raise RowError(
+        f"{name}() returned {reprlib.repr(result)} ({type(result).__name__}), "
+        "but a mapping such as {'result': value} is needed"
+    )
+
+
+def unpicklable(result: Any, err: BaseException) -> BaseException:
+    """Name the key of a result that cannot be pickled."""
+    if isinstance(err, RowError) or not isinstance(result, dict):
+        return err
+    for key, value in result.items():
+        try:
+            pickle.dumps(value, 5)
+        except Exception as cause:  # noqa: BLE001 - any class may refuse in its own way
+            return RowError(
+                f"result {key!r} ({type(value).__name__}) cannot be pickled, so it cannot be "
+                f"kept: {cause}"
+            )
+    return err
+
+
+def describe_error(err: BaseException) -> dict[str, Any]:
+    """Turn an exception into plain data."""
+    inner = err.__traceback__.tb_next if err.__traceback__ else None
+    lines = traceback.format_exception(type(err), err, inner or err.__traceback__)
+    name = type(err).__name__
+    module = type(err).__module__
+    return {
+        "type": name if module in {"builtins", "psyrun.exceptions"} else f"{module}.{name}",
+        "message": str(err),
+        "traceback": "".join(lines),
+        "host": machine.host(),
+        "process": os.getpid(),
+        "when": now(),
+    }
+
+
+def describe_assignment(assignment: Mapping[str, Any]) -> dict[str, str]:
+    """Turn an assignment into short texts."""
+    return {name: reprlib.repr(value) for name, value in assignment.items()}
+
+
+class Tail(io.TextIOBase):
+    """Standard output that remembers its last lines.
+
+    Parameters
+    ----------
+    target : text file
+        Where the output goes.
+    """
+
+    def __init__(self, target: TextIO) -> None:
+        self.target = target
+        self.lines: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._line = ""
+
+    def redirect(self, target: TextIO) -> None:
+        """Send the output elsewhere from now on, that of compiled code and children too."""
+        self.flush()
+        os.dup2(target.fileno(), 1)
+        os.dup2(target.fileno(), 2)
+        if self.target is not sys.__stdout__:
+            self.target.close()
+        self.target = target
+
+    def writable(self) -> bool:
+        """Say that this is a file to write to."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the file descriptor that children should write to."""
+        return 1
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        self.target.write(text)
+        *whole, self._line = (self._line + text).split("\n")
+        self.lines.extend(whole)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand what was written to the system."""
+        self.target.flush()

@@ -1,0 +1,61 @@
+"""Own sets of rows as sorted, half-open ranges; pure functions over plain data."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
+
+Ranges = tuple[tuple[int, int], ...]
+"""Rows as sorted ranges without gaps of length zero: ((first, behind the last), ...)."""
+
+
+class RowState(IntEnum):
+    """How far a row is; a higher one wins."""
+
+    MISSING = 0
+    FAILED = 1
+    DONE = 2
+
+
+def count(ranges: Iterable[Sequence[int]]) -> int:
+    """Count the rows of some ranges."""
+    return sum(stop - start for start, stop in ranges)
+
+
+def of_state(states: bytes | bytearray, *wanted: RowState) -> Ranges:
+    """Find the rows that are in one of the wanted states, given a byte for each row."""
+    pattern = b"[" + b"".join(re.escape(bytes([state])) for state in wanted) + b"]+"
+    return tuple(found.span() for found in re.finditer(pattern, states))
+
+
+def of_sorted(rows: Iterable[int]) -> Ranges:
+    """Turn ascending row indices into ranges."""
+    ranges: list[tuple[int, int]] = []
+    for row in rows:
+        if ranges and ranges[-1][1] == row:
+            ranges[-1] = (ranges[-1][0], row + 1)
+        else:
+            ranges.append((row, row + 1))
+    return tuple(ranges)
+
+
+def split(ranges: Ranges, sizes: Iterable[int]) -> Iterator[Ranges]:
+    """Cut ranges, in order, into pieces of the given numbers of rows.
+
+    Examples
+    --------
+    >>> list(split(((0, 3), (7, 9)), [2, 3]))
+    [((0, 2),), ((2, 3), (7, 9))]
+    """
+    todo = iter(ranges)
+    start = stop = 0
+    for wanted in sizes:
+        piece = []
+        missing = wanted
+        while missing > 0:
+            if start == stop:
+                start, stop = next(todo)
+            taken = min(missing, stop - start)
+            piece.append((start, start + taken))
+            start += taken
+            missing -= taken
+        yield tuple(piece)

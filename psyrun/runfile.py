@@ -1,0 +1,166 @@
+"""Own `run.json`: what was submitted, as what, and what came of it; read it and write it.
+
+Knows the file's format, and nothing of what a plan makes of it.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from psyrun.exceptions import WorkdirError
+from psyrun.files import read_json, write_json
+from psyrun.workdir import Workdir
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """One submission of a task.
+
+    Attributes
+    ----------
+    number : int
+        Counts from 1.
+    snapshot, code : str
+        The digests of the parameter space and of the code as they were then.
+    size : int
+        Rows of the snapshot.
+    since : int
+        The first run whose rows count; a later one than 1 after `psy run --force`.
+    same : tuple of str
+        Earlier codes with the same fingerprint; their rows count as by this code.
+    accepted : tuple of str
+        Earlier codes whose rows the user keeps (`psy run --continue`).
+    jobs : dict
+        The scheduler's id of each job by the job's name; None is an intent: the job is
+        about to be submitted, or that failed.
+    merge_job : str or None
+        The scheduler's id of the merge job, where there is one.
+    scheduler, store, resultfile : str
+        What the task was set to.
+    exclude : tuple of str
+        Names left out of the result.
+    when, host, user : str
+        When (ISO 8601, UTC), where and by whom it was submitted.
+    versions : dict
+        Of Python and Psyrun.
+    """
+
+    number: int
+    snapshot: str
+    code: str
+    size: int
+    since: int = 1
+    same: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+    jobs: Mapping[str, str | None] = field(default_factory=dict)
+    merge_job: str | None = None
+    scheduler: str = ""
+    store: str = ""
+    resultfile: str = ""
+    exclude: tuple[str, ...] = ()
+    when: str = ""
+    host: str = ""
+    user: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def codes(self) -> dict[str, int]:
+        """Rank the codes whose rows count; a row by the highest rank wins."""
+        ranks = {code: 0 for code in self.accepted}
+        ranks.update({code: 1 for code in (*self.same, self.code)})
+        return ranks
+
+
+@dataclass(frozen=True)
+class Result:
+    """The whole result that stands.
+
+    Attributes
+    ----------
+    snapshot : str
+        The parameter space it covers.
+    codes : dict
+        How many of its rows each code evaluated.
+    store, file : str
+        The store that wrote it, and where.
+    exclude : tuple of str
+        Names left out.
+    size, crc : int
+        Of the file, in bytes, and its CRC-32.
+    since : int
+        The first run whose rows it holds.
+    """
+
+    snapshot: str
+    codes: Mapping[str, int]
+    store: str
+    file: str
+    exclude: tuple[str, ...]
+    size: int
+    crc: int
+    since: int = 1
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """All runs of a task that still matter, oldest first, and the result that stands."""
+
+    task: str
+    runs: tuple[Run, ...] = ()
+    result: Result | None = None
+
+    @property
+    def last(self) -> Run | None:
+        """The newest run."""
+        return self.runs[-1] if self.runs else None
+
+    def with_run(self, run: Run) -> "RunFile":
+        """Return the file with a run added, or replaced if its number is known."""
+        others = tuple(r for r in self.runs if r.number != run.number)
+        return dataclasses.replace(self, runs=(*others, run))
+
+
+def read_run_file(workdir: Workdir, task: str) -> RunFile:
+    """Read a task's `run.json`; where there is none yet, return one without runs.
+
+    Raises
+    ------
+    WorkdirError
+        If the file is damaged or of a later format.
+    """
+    path = workdir.run_file
+    try:
+        data = read_json(path)
+    except FileNotFoundError:
+        return RunFile(task)
+    try:
+        if data["format"] != FORMAT:
+            raise WorkdirError(
+                f"{path} has format {data['format']}, this Psyrun reads {FORMAT}; "
+                "use the newer Psyrun that wrote it"
+            )
+        runs = tuple(Run(**_tuples(run)) for run in data["runs"])
+        result = data["result"] and Result(**_tuples(data["result"]))
+        return RunFile(data["task"], runs, result)
+    except (KeyError, TypeError, AttributeError) as err:
+        raise WorkdirError(f"{path} is damaged ({err!r}); remove it and run again") from err
+
+
+def _tuples(record: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+
+
+def write_run_file(workdir: Workdir, file: RunFile) -> None:
+    """Replace a task's `run.json`."""
+    write_json(
+        workdir.run_file,
+        {
+            "format": FORMAT,
+            "task": file.task,
+            "runs": [dataclasses.asdict(run) for run in file.runs],
+            "result": file.result and dataclasses.asdict(file.result),
+        },
+    )

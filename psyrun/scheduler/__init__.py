@@ -1,0 +1,6 @@
+"""Where jobs run: the interface and the schedulers that Psyrun brings."""
+
+from psyrun.scheduler.base import JobStatus, Scheduler
+from psyrun.scheduler.local import ImmediateRun
+
+__all__ = ["ImmediateRun", "JobStatus", "Scheduler"]

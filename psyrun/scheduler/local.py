@@ -1,0 +1,90 @@
+"""Own jobs on this machine: processes that live as long as the command that started them."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from psyrun.exceptions import SchedulerError
+from psyrun.scheduler.base import JobStatus, Scheduler
+
+
+class ImmediateRun(Scheduler):
+    """Run jobs on this machine, at once.
+
+    `psy run` starts one worker for all jobs of a task, with as many row processes as there are
+    usable cores (or `pool_size`), and waits for it. A job's standard input is a pipe whose
+    other end dies with this process; a worker ends when it does.
+    """
+
+    def __init__(self) -> None:
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._names: dict[str, str] = {}
+
+    def submit(
+        self,
+        args: Sequence[str],
+        output_filename: str | os.PathLike[str],
+        name: str | None = None,
+        depends_on: Sequence[str] | None = None,
+        scheduler_args: Mapping[str, Any] | None = None,  # noqa: ARG002 - nothing to ask for
+    ) -> str:
+        """Start a job; see `Scheduler.submit`. A job that depends on others waits for them."""
+        for other in depends_on or ():
+            self.wait(other)
+        output = Path(output_filename)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with output.open("ab") as log:
+                process = subprocess.Popen(
+                    list(args), stdin=subprocess.PIPE, stdout=log, stderr=log
+                )
+        except OSError as err:
+            raise SchedulerError(f"cannot start {args[0]}: {err.strerror}") from err
+        jobid = str(process.pid)
+        self._processes[jobid] = process
+        self._names[jobid] = name or jobid
+        return jobid
+
+    def wait(self, jobid: str, seconds: float | None = None) -> int | None:
+        """Wait until a job ends.
+
+        Parameters
+        ----------
+        jobid : str
+            A job that was submitted through this object; others count as ended.
+        seconds : float, optional
+            How long to wait; None waits as long as it takes.
+
+        Returns
+        -------
+        int or None
+            Its exit code, negative for a signal; None if it still runs.
+        """
+        process = self._processes.get(jobid)
+        if process is None:
+            return 0
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self, jobid: str) -> None:
+        """End a job with SIGTERM; see `Scheduler.kill`."""
+        process = self._processes.get(jobid)
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+
+    def get_status(self, jobid: str) -> JobStatus | None:
+        """Tell how a job is; see `Scheduler.get_status`."""
+        process = self._processes.get(jobid)
+        if process is None:
+            return None
+        status = "R" if process.poll() is None else "D"
+        return JobStatus(jobid, status, self._names[jobid])
+
+    def get_jobs(self) -> list[str]:
+        """List jobs that run; see `Scheduler.get_jobs`."""
+        return [jobid for jobid, process in self._processes.items() if process.poll() is None]

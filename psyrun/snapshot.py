@@ -1,0 +1,265 @@
+"""Own how a parameter space is written to disk, read back and named by its digest.
+
+A snapshot is a folder: `space.json` holds the structure and the digests of all other files; a
+column of plain numbers or of a numeric array is an NPY file, which workers map into memory;
+other values are pickles, read only after their digest was right; the rows that a difference,
+`where` or a slice kept are an NPY file of row numbers (functions are never written).
+"""
+
+import hashlib
+import io
+import json
+import pickle
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from psyrun import npy
+from psyrun.exceptions import ParameterSpaceError, WorkdirError
+from psyrun.files import disk_errors, read_json, replacing_folder, write_bytes
+from psyrun.pspace import Constant, Param, ParameterSpace, Product, Selection, Sum
+
+FORMAT = 1
+_SPACE = "space.json"
+_INT64 = range(-(2**63), 2**63)
+
+Pieces = list[bytes | memoryview]
+
+
+@dataclass
+class Snapshot:
+    """A parameter space encoded, and not yet written.
+
+    Attributes
+    ----------
+    structure : dict
+        The space as nested JSON; it names the files.
+    files : dict
+        The pieces of each file by its name.
+    """
+
+    structure: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, Pieces] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """Name the snapshot by its content: equal digests mean equal spaces."""
+        text = json.dumps(self.structure, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def write(self, folder: Path) -> None:
+        """Write the snapshot into a folder of its own; one that stands already stays."""
+        if folder.exists():
+            return
+        with replacing_folder(folder) as new:
+            for name, pieces in self.files.items():
+                with (new / name).open("wb") as file:
+                    file.writelines(pieces)
+            (new / _SPACE).write_text(json.dumps(self.structure) + "\n")
+
+    def add(self, ext: str, pieces: Pieces) -> dict[str, str]:
+        """Add a file and return how the structure refers to it."""
+        name = f"{len(self.files)}{ext}"
+        self.files[name] = pieces
+        state = hashlib.sha256()
+        for piece in pieces:
+            state.update(piece)
+        return {"file": name, "sha256": state.hexdigest()}
+
+
+def encode(space: ParameterSpace) -> Snapshot:
+    """Encode a parameter space.
+
+    Raises
+    ------
+    ParameterSpaceError
+        If a value cannot be pickled; the message names the parameter.
+    """
+    snapshot = Snapshot()
+    snapshot.structure = {
+        "format": FORMAT,
+        "size": space.size,
+        "names": space.keys(),
+        "space": _encode_node(space, snapshot),
+    }
+    return snapshot
+
+
+def _encode_node(space: ParameterSpace, into: Snapshot) -> dict[str, Any]:
+    match space:
+        case Param():
+            columns = [_encode_column(n, part, into) for n, part in space.parts.items()]
+            return {"node": "param", "size": space.size, "columns": columns}
+        case Product():
+            factors = [_encode_node(part, into) for part in (space.left, space.right)]
+            return {"node": "product", "of": factors}
+        case Sum():
+            return {"node": "sum", "of": [_encode_node(part, into) for part in space.parts]}
+        case Selection():
+            return {"node": "select", **_encode_rows(space, into)}
+        case _:
+            columns = [_encode_column(n, c, into) for n, c in space.build().items()]
+            return {"node": "param", "size": space.size, "columns": columns}
+
+
+def _encode_rows(space: Selection, into: Snapshot) -> dict[str, Any]:
+    base = _encode_node(space.space, into)
+    rows = space.indices
+    if isinstance(rows, range):
+        return {"of": [base], "range": [rows.start, rows.stop, rows.step]}
+    return {"of": [base], "rows": into.add(".npy", npy.encode("q", rows))}
+
+
+def _encode_column(name: str, part: Sequence[Any], into: Snapshot) -> dict[str, Any]:
+    if isinstance(part, range):
+        return {"name": name, "as": "range", "range": [part.start, part.stop, part.step]}
+    if isinstance(part, Constant):
+        return {"name": name, "as": "constant", **_pickled(name, part.value, into)}
+    if isinstance(part, npy.NumberColumn):
+        return {"name": name, "as": "numbers", **into.add(".npy", [part.path.read_bytes()])}
+    if (code := _number_code(part)) is not None:
+        return {"name": name, "as": "numbers", **into.add(".npy", npy.encode(code, part))}
+    if hasattr(part, "dtype") and not part.dtype.hasobject:
+        return {"name": name, "as": "array", **into.add(".npy", _array_pieces(part))}
+    values = part if hasattr(part, "dtype") else tuple(part)
+    return {"name": name, "as": "values", **_pickled(name, values, into)}
+
+
+def _number_code(part: Sequence[Any]) -> str | None:
+    """Tell the type if a column is of plain Python numbers that one type holds exactly."""
+    if not isinstance(part, tuple):
+        return None
+    kinds = set(map(type, part))
+    if len(kinds) != 1:
+        return None
+    kind = kinds.pop()
+    if kind is int and min(part) in _INT64 and max(part) in _INT64:
+        return "q"
+    return {float: "d", bool: "?"}.get(kind)
+
+
+def _array_pieces(values: Any) -> Pieces:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return [buffer.getbuffer()]
+
+
+def _pickled(name: str, value: Any, into: Snapshot) -> dict[str, str]:
+    try:
+        data = pickle.dumps(value, protocol=5)
+    except (pickle.PicklingError, TypeError, AttributeError):
+        data = _cloudpickled(name, value)
+    return into.add(".pkl", [data])
+
+
+def _cloudpickled(name: str, value: Any) -> bytes:
+    """Pickle what plain pickle cannot, such as functions without a name."""
+    import cloudpickle
+
+    try:
+        return cast("bytes", cloudpickle.dumps(value, protocol=5))
+    except Exception as err:
+        raise ParameterSpaceError(
+            f"parameter {name!r} holds a value that cannot be pickled ({err}), so jobs cannot "
+            "be given it; hold a name or number and make the object in execute()"
+        ) from err
+
+
+def load(folder: Path) -> ParameterSpace:
+    """Read a snapshot back; large columns stay in their files until they are asked for.
+
+    Raises
+    ------
+    WorkdirError
+        If the snapshot is not there, damaged, or holds values whose classes cannot be found.
+    """
+    try:
+        structure = read_json(folder / _SPACE)
+        return _decode_node(structure["space"], folder)
+    except (FileNotFoundError, KeyError, TypeError) as err:
+        raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
+
+
+def size(folder: Path) -> int:
+    """Read how many rows a snapshot has, without loading it."""
+    return cast("int", read_json(folder / _SPACE)["size"])
+
+
+def _decode_node(node: dict[str, Any], folder: Path) -> ParameterSpace:
+    match node["node"]:
+        case "param":
+            rows = node["size"]
+            parts = {c["name"]: _decode_column(c, rows, folder) for c in node["columns"]}
+            return Param.from_parts(parts, rows)
+        case "product":
+            left, right = node["of"]
+            return Product(_decode_node(left, folder), _decode_node(right, folder))
+        case "sum":
+            return Sum(*(_decode_node(part, folder) for part in node["of"]))
+        case "select":
+            base = _decode_node(node["of"][0], folder)
+            if "range" in node:
+                return Selection(base, range(*node["range"]))
+            return Selection(base, _rows(folder / node["rows"]["file"]))
+        case other:
+            raise WorkdirError(f"{folder / _SPACE} has an unknown node {other!r}")
+
+
+def _rows(path: Path) -> "array[int]":
+    return array("q", npy.NumberColumn(path)[:])
+
+
+def _decode_column(column: dict[str, Any], rows: int, folder: Path) -> Sequence[Any]:
+    match column["as"]:
+        case "range":
+            return range(*column["range"])
+        case "constant":
+            return Constant(_unpickle(folder, column), rows)
+        case "numbers":
+            return npy.NumberColumn(folder / column["file"])
+        case "array":
+            import numpy as np
+
+            mapped = np.load(folder / column["file"], mmap_mode="r", allow_pickle=False)
+            return cast("Sequence[Any]", mapped.view(np.ndarray))
+        case _:
+            return cast("Sequence[Any]", _unpickle(folder, column))
+
+
+def _unpickle(folder: Path, column: dict[str, Any]) -> Any:
+    path = folder / column["file"]
+    with disk_errors(path, "read"):
+        data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != column["sha256"]:
+        raise WorkdirError(f"{path} is damaged; run the task again")
+    try:
+        return pickle.loads(data)
+    except Exception as err:
+        raise WorkdirError(
+            f"the values of parameter {column['name']!r} in {path} cannot be loaded "
+            f"({type(err).__name__}: {err})"
+        ) from err
+
+
+def write_moves(path: Path, new_rows: Sequence[int]) -> None:
+    """Write where each row of an older snapshot stands in a newer one; -1 is nowhere."""
+    write_bytes(path, b"".join(npy.encode("q", new_rows)))
+
+
+def read_moves(path: Path) -> list[int] | None:
+    """Read what `write_moves` wrote; None if the file is not there."""
+    try:
+        return npy.NumberColumn(path)[:]
+    except FileNotFoundError:
+        return None
+
+
+def rows_of(ranges: Iterable[Sequence[int]], space: ParameterSpace) -> Selection:
+    """Select the rows in some ranges of a space."""
+    rows = array("q")
+    for start, stop in ranges:
+        rows.extend(range(start, stop))
+    return Selection(space, rows)

@@ -1,0 +1,271 @@
+"""Own the answer to: which rows are done, failed or missing, and where are their results?
+
+Reads journals and the notes beside partial results, and nothing else; writes nothing and
+imports nothing of the user's.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psyrun import journal, rows, snapshot
+from psyrun.exceptions import WorkdirError
+from psyrun.files import read_json
+from psyrun.rows import Ranges, RowState
+from psyrun.runfile import Run
+from psyrun.workdir import Workdir, job_of, run_of
+
+PARTIAL_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that holds rows.
+
+    Attributes
+    ----------
+    path : Path
+        A partial result or a journal.
+    job : str
+        The job that wrote it.
+    snapshot, code : str
+        What its rows belong to.
+    done, failed : ranges
+        The rows it tells something about. In a partial result, done rows stand in this order.
+    info : dict
+        What the note beside a partial result says; empty for a journal.
+    damaged, torn : int, bool
+        What could not be read of a journal.
+    job_failed : bool
+        Whether the job as a whole failed.
+    """
+
+    path: Path
+    job: str
+    snapshot: str
+    code: str
+    done: Ranges
+    failed: Ranges = ()
+    info: Mapping[str, Any] | None = None
+    damaged: int = 0
+    torn: bool = False
+    job_failed: bool = False
+
+    @property
+    def is_journal(self) -> bool:
+        """Whether this is a journal."""
+        return self.info is None
+
+
+def read_sources(workdir: Workdir, job: str | None = None) -> list[Source]:
+    """Read which rows each file in `out/` holds, of one job or of all.
+
+    A partial result that is not as its note says (another size, or gone) is left out: its rows
+    then count as missing.
+    """
+    infos = [workdir.partial_info(job)] if job else workdir.partial_infos()
+    sources = [s for path in infos if (s := read_partial(path))]
+    sources += [s for path in workdir.journals(job) if (s := _read_journal(path))]
+    return sources
+
+
+def read_partial(path: Path) -> Source | None:
+    try:
+        info = read_json(path)
+        if info["format"] != PARTIAL_FORMAT:
+            return None
+        file = path.with_name(info["file"])
+        if file.stat().st_size != info["size"]:
+            return None
+        done = tuple((start, stop) for start, stop in info["rows"])
+        return Source(file, info["job"], info["snapshot"], info["code"], done, info=info)
+    except (OSError, WorkdirError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _read_journal(path: Path) -> Source | None:
+    found = journal.scan(path)
+    origin = found.origin
+    if "snapshot" not in origin or "code" not in origin:
+        return None
+    done = rows.of_sorted(sorted(set(found.done)))
+    failed = rows.of_sorted(sorted(set(found.failed)))
+    return Source(
+        path,
+        job_of(path),
+        str(origin["snapshot"]),
+        str(origin["code"]),
+        done,
+        failed,
+        damaged=found.damaged,
+        torn=found.torn,
+        job_failed=found.job_failed,
+    )
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """How far one run's parameter space is.
+
+    Attributes
+    ----------
+    run : Run
+        The run that is looked at.
+    states : bytearray
+        A `RowState` for each row of its snapshot.
+    sources : list of Source
+        The files whose rows count, lowest rank first: a later one wins.
+    moves : dict
+        For each older snapshot among the sources: where its rows stand in this one, -1 where
+        nowhere.
+    """
+
+    run: Run
+    states: bytearray
+    sources: Sequence[Source]
+    moves: Mapping[str, Sequence[int]]
+
+    def count(self, state: RowState) -> int:
+        """Count the rows in a state."""
+        return self.states.count(state)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row is done."""
+        return self.count(RowState.DONE) == len(self.states)
+
+    def targets(self, source: Source, ranges: Ranges) -> Iterator[tuple[int, int, int]]:
+        """Tell where rows of a source stand in this space.
+
+        Yields
+        ------
+        place : int
+            The position of the first row among those of `ranges`.
+        row : int
+            Its row in this space.
+        length : int
+            How many rows follow each other in both.
+        """
+        moved = self.moves.get(source.snapshot)
+        place = 0
+        for start, stop in ranges:
+            if moved is None:
+                yield place, start, stop - start
+            else:
+                yield from _runs(place, moved[start:stop])
+            place += stop - start
+
+
+def _runs(place: int, new_rows: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Join rows that stay neighbours; leave out those that are nowhere."""
+    first, length = -1, 0
+    for offset, row in enumerate([*new_rows, -1]):
+        if length and row == first + length:
+            length += 1
+            continue
+        if length:
+            yield place + offset - length, first, length
+        first, length = row, int(row >= 0)
+
+
+def task_state(workdir: Workdir, run: Run, sources: Sequence[Source] | None = None) -> TaskState:
+    """Find out how far a run's parameter space is.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's work directory.
+    run : Run
+        The run to look at.
+    sources : sequence of Source, optional
+        What `read_sources` gave. None reads it.
+    """
+    moves: dict[str, Sequence[int]] = {}
+    used = []
+    for source in select_sources(run, read_sources(workdir) if sources is None else sources):
+        if source.snapshot != run.snapshot and source.snapshot not in moves:
+            moved = snapshot.read_moves(workdir.moves(source.snapshot, run.snapshot))
+            if moved is None:
+                continue
+            moves[source.snapshot] = moved
+        used.append(source)
+    return mark_rows(TaskState(run, bytearray(run.size), used, moves))
+
+
+def select_sources(run: Run, sources: Sequence[Source]) -> list[Source]:
+    """Pick the sources whose code counts in a run, in the order in which they are painted."""
+    ranks = run.codes
+    used = [s for s in sources if s.code in ranks and run_of(s.job) >= run.since]
+    return sorted(
+        used, key=lambda s: (ranks[s.code], s.snapshot == run.snapshot, run_of(s.job))
+    )
+
+
+def mark_rows(state: TaskState) -> TaskState:
+    """Fill in the rows' states from the sources: done wins over failed."""
+    for kind in (RowState.FAILED, RowState.DONE):
+        mark = bytes([kind])
+        for source in state.sources:
+            ranges = source.done if kind is RowState.DONE else source.failed
+            for _, row, length in state.targets(source, ranges):
+                state.states[row : row + length] = mark * length
+    return state
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A row that failed, or a job that could not begin.
+
+    Attributes
+    ----------
+    row : int or None
+        The row of the space; None for a job.
+    job : str
+        The job.
+    error : dict
+        What is known: type, message, traceback, assignment, ...
+    """
+
+    row: int | None
+    job: str
+    error: Mapping[str, Any]
+
+
+def failures(state: TaskState) -> Iterator[Failure]:
+    """Yield the rows that count as failed, the last error of each."""
+    last: dict[int, Failure] = {}
+    for source in state.sources:
+        if not (source.is_journal and source.failed):
+            continue
+        where = {}
+        for place, row, length in state.targets(source, source.failed):
+            where.update(zip(range(place, place + length), range(row, row + length), strict=True))
+        old_rows = [row for start, stop in source.failed for row in range(start, stop)]
+        new_row = {old: where.get(place) for place, old in enumerate(old_rows)}
+        for frame in journal.frames(source.path):
+            row_now = new_row.get(frame.row)
+            if frame.kind == journal.Kind.FAILED and row_now is not None:
+                last[row_now] = Failure(row_now, source.job, _error(frame.payload))
+    for row in sorted(last):
+        if state.states[row] == RowState.FAILED:
+            yield last[row]
+
+
+def job_failures(workdir: Workdir, jobs: Sequence[str]) -> Iterator[Failure]:
+    """Yield, for each of some jobs that could not begin, why."""
+    for job in jobs:
+        for path in workdir.journals(job):
+            if journal.scan(path).job_failed:
+                for frame in journal.frames(path):
+                    if frame.kind == journal.Kind.JOB_FAILED:
+                        yield Failure(None, job, _error(frame.payload))
+
+
+def _error(payload: memoryview) -> dict[str, Any]:
+    try:
+        error = json.loads(bytes(payload))
+    except ValueError:
+        error = None
+    return error if isinstance(error, dict) else {"type": "?", "message": "unreadable error"}

@@ -1,0 +1,155 @@
+"""Own every path below a task's work directory; know nothing of what is in the files.
+
+The layout is documented in the reference (work directory and file formats).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from psyrun.files import disk_errors, remove_temporary
+
+_JOB = re.compile(r"\d+-\d+")
+
+
+def job_name(run: int, index: int) -> str:
+    """Name a job by its run and its place in it; such a name is never used again."""
+    return f"{run}-{index}"
+
+
+def run_of(job: str) -> int:
+    """Tell the run a job belongs to."""
+    return int(job.partition("-")[0])
+
+
+@dataclass(frozen=True)
+class Workdir:
+    """The work directory of one task.
+
+    Parameters
+    ----------
+    root : Path
+        `psy-work/<task>`. It need not exist yet.
+    """
+
+    root: Path
+
+    @property
+    def run_file(self) -> Path:
+        """What was submitted, when, and what came of it."""
+        return self.root / "run.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Locked while a command changes this directory."""
+        return self.root / "lock"
+
+    @property
+    def holder_file(self) -> Path:
+        """Who holds the lock."""
+        return self.root / "lock.json"
+
+    @property
+    def jobs_folder(self) -> Path:
+        """The job specifications."""
+        return self.root / "in"
+
+    @property
+    def out_folder(self) -> Path:
+        """Journals and partial results."""
+        return self.root / "out"
+
+    @property
+    def log_folder(self) -> Path:
+        """What jobs printed."""
+        return self.root / "log"
+
+    @property
+    def snapshots_folder(self) -> Path:
+        """All snapshots."""
+        return self.root / "pspace"
+
+    @property
+    def codes_folder(self) -> Path:
+        """All frozen codes."""
+        return self.root / "code"
+
+    def snapshot(self, digest: str) -> Path:
+        """Return the folder of a snapshot."""
+        return self.snapshots_folder / digest
+
+    def moves(self, old: str, new: str) -> Path:
+        """Return the file that tells where the rows of an older snapshot stand in a newer."""
+        return self.snapshot(new) / f"from-{old}.npy"
+
+    def code(self, digest: str) -> Path:
+        """Return the folder of a frozen code."""
+        return self.codes_folder / digest
+
+    def job(self, job: str) -> Path:
+        """Return a job's specification."""
+        return self.jobs_folder / f"{job}.json"
+
+    def partial(self, job: str, ext: str) -> Path:
+        """Return a job's partial result."""
+        return self.out_folder / f"{job}{ext}"
+
+    def partial_info(self, job: str) -> Path:
+        """Return what is known about a job's partial result."""
+        return self.out_folder / f"{job}.json"
+
+    def log(self, job: str) -> Path:
+        """Return a job's log."""
+        return self.log_folder / f"{job}.log"
+
+    def result(self, ext: str) -> Path:
+        """Return the whole result, where no `resultfile` is set."""
+        return self.root / f"result{ext}"
+
+    def journals(self, job: str | None = None) -> list[Path]:
+        """List the journals of one job, or of all."""
+        return sorted(self.out_folder.glob(f"{job or '*'}.*.part"))
+
+    def new_journal(self, job: str) -> Iterator[Path]:
+        """Yield names for a new journal of a job; the first that does not exist is it."""
+        taken = len(self.journals(job))
+        while True:
+            yield self.out_folder / f"{job}.{taken}.part"
+            taken += 1
+
+    def partial_infos(self) -> list[Path]:
+        """List what is known about all partial results."""
+        return sorted(p for p in self.out_folder.glob("*.json") if _JOB.fullmatch(p.stem))
+
+    def make(self) -> None:
+        """Make the folders.
+
+        Raises
+        ------
+        WorkdirError
+            If that is not possible.
+        """
+        with disk_errors(self.root, "write into"):
+            for folder in self.folders():
+                folder.mkdir(parents=True, exist_ok=True)
+
+    def folders(self) -> tuple[Path, ...]:
+        """List the folders that `make` makes."""
+        return (
+            self.snapshots_folder,
+            self.codes_folder,
+            self.jobs_folder,
+            self.out_folder,
+            self.log_folder,
+        )
+
+    def tidy(self) -> None:
+        """Remove unfinished files; only for who holds the lock while no job runs."""
+        for folder in (self.root, *self.folders()):
+            remove_temporary(folder)
+
+
+def job_of(path: Path) -> str:
+    """Tell the job to which a file below `in/`, `out/` or `log/` belongs."""
+    return path.name.partition(".")[0]
