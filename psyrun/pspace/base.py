@@ -175,14 +175,17 @@ class ParameterSpace(ABC):
     def __getitem__(self, index: slice) -> Selection: ...
     def __getitem__(self, index: int | slice) -> dict[str, Any] | Selection:
         if isinstance(index, slice):
-            from psyrun.pspace.selection import Selection
-
-            return Selection(self, range(self.size)[index])
+            return self._view(index)
         place, size = operator.index(index), self.size
         if not -size <= place < size:
             raise IndexError(f"row {place} of a parameter space of {size} rows")
         place %= size
         return {name: column[0] for name, column in self.block(place, place + 1).items()}
+
+    def _view(self, rows: slice) -> Selection:
+        from psyrun.pspace.selection import Selection
+
+        return Selection(self, range(self.size)[rows])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         names = self.keys()

@@ -54,11 +54,23 @@ def column_keys(values: list[Any]) -> list[Hashable]:
         if True in map(operator.ne, values, values):
             return [value if value == value else NAN_KEY for value in values]  # noqa: PLR0124
         return values
+    if len(types) == 1 and _is_number_of_numpy(kind := types.pop()):
+        array = sys.modules["numpy"].fromiter(values, dtype=kind, count=len(values))
+        return column_keys(array.tolist())
     keys: dict[int, Hashable] = {}  # products repeat the same objects
     return [
         keys[id(value)] if id(value) in keys else keys.setdefault(id(value), value_key(value))
         for value in values
     ]
+
+
+def _is_number_of_numpy(kind: type) -> bool:
+    """Whether a type is one of NumPy's that turns into `bool`, `int` or `float` exactly."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or kind.__module__ != "numpy" or kind is numpy.timedelta64:
+        return False
+    exact = (numpy.bool_, numpy.integer, numpy.float64, numpy.float32, numpy.float16)
+    return issubclass(kind, exact)
 
 
 def value_key(value: Any) -> Hashable:

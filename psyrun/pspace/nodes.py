@@ -124,11 +124,10 @@ class Sum(ParameterSpace):
 
     def __init__(self, *spaces: ParameterSpace) -> None:
         self._names = tuple(dict.fromkeys(name for space in spaces for name in space.keys()))  # noqa: SIM118
-        self.parts = tuple(
-            chain.from_iterable(
-                space.parts if isinstance(space, Sum) else (space,) for space in spaces
-            )
-        )
+        parts: list[ParameterSpace] = []
+        for space in spaces:
+            parts.extend(space.parts if isinstance(space, Sum) else (space,))
+        self.parts = tuple(parts)
         self._bounds: list[int] = []
 
     @property
@@ -172,7 +171,7 @@ class Sum(ParameterSpace):
         return self is other or (
             isinstance(other, Sum)
             and len(self.parts) == len(other.parts)
-            and all(map(ParameterSpace.is_alike, self.parts, other.parts))
+            and all(a.is_alike(b) for a, b in zip(self.parts, other.parts, strict=True))
         )
 
     def __repr__(self) -> str:

@@ -77,10 +77,10 @@ class Selection(ParameterSpace):
             and self.space.is_alike(other.space)
         )
 
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice) and isinstance(self.indices, range):
-            return Selection(self.space, self.indices[index])
-        return super().__getitem__(index)
+    def _view(self, rows: slice) -> Selection:
+        if isinstance(self.indices, range):  # views of views stay one step deep
+            return Selection(self.space, self.indices[rows])
+        return super()._view(rows)
 
     def __getstate__(self) -> dict[str, Any]:
         """Find the rows before pickling: functions are never pickled, nor foreign memory."""
