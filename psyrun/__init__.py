@@ -1,6 +1,44 @@
 """Evaluate a function over a parameter space, and never lose a row."""
 
-from psyrun.pspace import Param
+from typing import TYPE_CHECKING, Any
+
 from psyrun.version import __version__
 
-__all__ = ["Param", "__version__"]
+if TYPE_CHECKING:
+    from psyrun.backend import DistributeBackend
+    from psyrun.mapper import map_pspace, map_pspace_hdd_backed, map_pspace_parallel
+    from psyrun.pspace import Param
+    from psyrun.scheduler import ImmediateRun
+    from psyrun.store import DefaultStore, PickleStore
+
+__all__ = [
+    "DefaultStore",
+    "DistributeBackend",
+    "ImmediateRun",
+    "Param",
+    "PickleStore",
+    "__version__",
+    "map_pspace",
+    "map_pspace_hdd_backed",
+    "map_pspace_parallel",
+]
+
+_HOMES = {
+    "DefaultStore": "psyrun.store",
+    "DistributeBackend": "psyrun.backend",
+    "ImmediateRun": "psyrun.scheduler",
+    "Param": "psyrun.pspace",
+    "PickleStore": "psyrun.store",
+    "map_pspace": "psyrun.mapper",
+    "map_pspace_hdd_backed": "psyrun.mapper",
+    "map_pspace_parallel": "psyrun.mapper",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is used when it is used, so that `import psyrun` stays light."""
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'psyrun' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,16 +1,16 @@
 """Own the journal's format: append-only frames, one for each row; know nothing of tasks.
 
-A frame is a header of 48 bytes and a payload, all numbers little-endian::
+A frame is a head of 40 bytes, a payload and a check, all numbers little-endian::
 
     4s  marker b'\\xf5PSY'
-    u32 CRC-32 of the header's remaining 40 bytes
     u64 length of the payload in bytes
-    u32 CRC-32 of the payload
     u8  kind: 0 origin, 1 done, 2 failed, 3 job failed; three bytes of padding
     u64 row's index in the snapshot
     f64 duration of the row in seconds
     u32 rows done in this journal up to and including this frame
     u32 rows failed, likewise
+    ... payload
+    u32 CRC-32 of head and payload
 
 The first frame tells the origin (JSON: format, job, run, snapshot, code, host, process). The
 payload of a done row is a pickle of its result, that of a failed row or job JSON. The marker
@@ -22,22 +22,22 @@ import json
 import os
 import struct
 import time
-import zlib
-from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from psyrun.files import disk_errors
+from psyrun.rows import Ranges, joined
 
 FORMAT = 1
 _MARKER = b"\xf5PSY"
-_HEADER = struct.Struct("<4sIQIB3xQdII")
-_BODY = struct.Struct("<QIB3xQdII")
-_BODY_AT = _HEADER.size - _BODY.size
+_HEAD = struct.Struct("<4sQB3xQdII")
 _CRC = struct.Struct("<I")
+_PACK = _HEAD.pack
+_PACK_CRC = _CRC.pack
 _SYNC_SECONDS = 1.0
 _TAIL_BYTES = 1 << 14
 _COPY_BYTES = 1 << 16
@@ -58,7 +58,7 @@ class Frame(NamedTuple):
     kind: int
     row: int
     duration: float
-    payload: memoryview
+    payload: bytes
 
 
 @dataclass
@@ -69,8 +69,8 @@ class Scan:
     ----------
     origin : dict
         The first frame; empty if that is damaged or not there yet.
-    done, failed : array of int64
-        Row indices, in the order written.
+    done, failed : ranges
+        Rows, sorted.
     job_failed : bool
         Whether the job as a whole failed.
     damaged : int
@@ -80,8 +80,8 @@ class Scan:
     """
 
     origin: dict[str, Any] = field(default_factory=dict)
-    done: "array[int]" = field(default_factory=lambda: array("q"))
-    failed: "array[int]" = field(default_factory=lambda: array("q"))
+    done: Ranges = ()
+    failed: Ranges = ()
     job_failed: bool = False
     damaged: int = 0
     torn: bool = False
@@ -104,48 +104,66 @@ class JournalWriter:
     def __init__(self, names: Iterable[Path], origin: dict[str, Any]) -> None:
         self.path, self._fd = _create(names)
         self._done = self._failed = 0
-        self._synced = time.monotonic()
+        self._sync_due = time.perf_counter() + _SYNC_SECONDS
         self._append(Kind.ORIGIN, 0, 0.0, json.dumps({"format": FORMAT, **origin}).encode())
 
-    def done(self, row: int, duration: float, payload: bytes) -> None:
-        """Append a row's result, given as a pickle; the duration is in seconds."""
-        self._done += 1
-        self._append(1, row, duration, payload)
+    def done(self, row: int, began: float, ended: float, payload: bytes) -> None:
+        """Append a row's result.
 
-    def failed(self, row: int, duration: float, error: dict[str, Any]) -> None:
-        """Append a row's error; the duration is in seconds."""
+        Parameters
+        ----------
+        row : int
+            Its index in the snapshot.
+        began, ended : float
+            What `time.perf_counter` said before and after, in seconds.
+        payload : bytes
+            The result, pickled.
+        """
+        self._done += 1
+        # what `_append` does, written out: this runs once a row
+        size = len(payload)
+        if size > _COPY_BYTES:
+            self._append(1, row, ended - began, payload)
+        else:
+            frame = _PACK(_MARKER, size, 1, row, ended - began, self._done, self._failed) + payload
+            frame += _PACK_CRC(crc32(frame))
+            written = os.write(self._fd, frame)
+            if written != len(frame):
+                self._write_rest(frame[written:])
+        if ended >= self._sync_due:
+            self._sync(ended)
+
+    def failed(self, row: int, began: float, ended: float, error: dict[str, Any]) -> None:
+        """Append a row's error; see `done`."""
         self._failed += 1
-        self._append(Kind.FAILED, row, duration, json.dumps(error).encode())
+        self._append(Kind.FAILED, row, ended - began, json.dumps(error).encode())
+        if ended >= self._sync_due:
+            self._sync(ended)
 
     def job_failed(self, error: dict[str, Any]) -> None:
         """Append why the job can't evaluate any of its rows."""
         self._append(Kind.JOB_FAILED, 0, 0.0, json.dumps(error).encode())
 
     def _append(self, kind: int, row: int, duration: float, payload: bytes) -> None:
-        size = len(payload)
-        body = _BODY.pack(
-            size, zlib.crc32(payload), kind, row, duration, self._done, self._failed
-        )
-        head = _MARKER + _CRC.pack(zlib.crc32(body)) + body
-        try:
-            if size < _COPY_BYTES:
-                rest = len(head) + size - os.write(self._fd, head + payload)
-            else:
-                rest = len(head) + size - os.writev(self._fd, (head, payload))
-            while rest:
-                rest -= os.write(self._fd, (head + payload)[-rest:])
-        except OSError:
-            with disk_errors(self.path):
-                raise
-        now = time.monotonic()
-        if now - self._synced >= _SYNC_SECONDS:
-            os.fsync(self._fd)
-            self._synced = now
+        head = _PACK(_MARKER, len(payload), kind, row, duration, self._done, self._failed)
+        check = _PACK_CRC(crc32(payload, crc32(head)))
+        written = os.writev(self._fd, (head, payload, check))
+        if written != len(head) + len(payload) + len(check):
+            self._write_rest((head + payload + check)[written:])
 
-    def close(self) -> None:
-        """Wait until everything is on the disk, and close the file."""
+    def _write_rest(self, rest: bytes) -> None:
+        """Write on where the system took a part only; a full disk then says so."""
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+
+    def _sync(self, now: float) -> None:
+        os.fsync(self._fd)
+        self._sync_due = now + _SYNC_SECONDS
+
+    def close(self, *, sync: bool = True) -> None:
+        """Close the file, and wait until everything is on the disk unless told not to."""
         if self._fd >= 0:
-            with disk_errors(self.path):
+            if sync:
                 os.fsync(self._fd)
             os.close(self._fd)
             self._fd = -1
@@ -174,15 +192,29 @@ def scan(path: Path) -> Scan:
         data = path.read_bytes()
     except FileNotFoundError:
         return result
-    append = (None, result.done.append, result.failed.append)
-    for kind, row, start, end in _hop(data, result):
-        if kind == Kind.DONE or kind == Kind.FAILED:
-            append[kind](row)  # type: ignore[misc]
-        elif kind == Kind.ORIGIN and not result.origin:
-            result.origin = _decode_origin(data[start:end])
-        elif kind == Kind.JOB_FAILED:
-            result.job_failed = True
+    rows: list[list[tuple[int, int]]] = [[], []]
+    kind_before = first = stop = -1
+    for kind, row, _, start, end in _hop(data, result, trusting=True):
+        if row == stop and kind == kind_before:
+            stop += 1
+            continue
+        if kind_before > 0:
+            rows[kind_before - 1].append((first, stop))
+        kind_before, first, stop = kind, row, row + 1
+        if kind not in (1, 2):
+            _note_other(result, kind, data[start:end])
+            kind_before = stop = -1
+    if kind_before > 0:
+        rows[kind_before - 1].append((first, stop))
+    result.done, result.failed = (joined(ranges) for ranges in rows)
     return result
+
+
+def _note_other(notes: Scan, kind: int, payload: bytes) -> None:
+    if kind == Kind.JOB_FAILED:
+        notes.job_failed = True
+    elif kind == Kind.ORIGIN and not notes.origin:
+        notes.origin = _decode_origin(payload)
 
 
 def _decode_origin(payload: bytes) -> dict[str, Any]:
@@ -195,37 +227,53 @@ def _decode_origin(payload: bytes) -> dict[str, Any]:
 
 def frames(path: Path) -> Iterator[Frame]:
     """Yield the frames whose header and payload are undamaged, in the order written."""
-    data = memoryview(path.read_bytes())
-    for kind, row, start, end in _hop(data.obj, Scan()):  # type: ignore[arg-type]
-        payload = data[start:end]
-        header = start - _HEADER.size
-        _, header_crc, _, crc, _, _, duration, _, _ = _HEADER.unpack_from(data, header)
-        if zlib.crc32(payload) == crc and zlib.crc32(data[header + _BODY_AT : start]) == header_crc:
-            yield Frame(kind, row, duration, payload)
+    data = path.read_bytes()
+    for kind, row, duration, start, end in _hop(data, Scan(), trusting=False):
+        yield Frame(kind, row, duration, data[start:end])
 
 
-def _hop(data: bytes, notes: Scan) -> Iterator[tuple[int, int, int, int]]:
-    """Yield kind, row and the payload's bounds of each frame, noting what is unreadable.
+def done_payloads(path: Path) -> dict[int, bytes]:
+    """Read the payloads of undamaged done rows by row; the last one of a row counts."""
+    data = path.read_bytes()
+    return {
+        row: data[start:end]
+        for kind, row, _, start, end in _hop(data, Scan(), trusting=False)
+        if kind == 1
+    }
 
-    A header is believed when its marker is right and its end falls on the next marker or the
-    end of the data; only otherwise is its CRC needed.
+
+def _hop(
+    data: bytes, notes: Scan, *, trusting: bool
+) -> Iterator[tuple[int, int, float, int, int]]:
+    """Yield each sound frame, noting what is unreadable.
+
+    With `trusting`, a frame that ends where the next marker stands needs no CRC.
+
+    Yields
+    ------
+    kind, row, duration : int, int, float
+        From the head.
+    start, end : int
+        The payload's bounds in the data.
     """
-    position, size, head = 0, len(data), _HEADER.size
-    unpack = _HEADER.unpack_from
-    while position + head <= size:
-        marker, crc, length, _, kind, row, _, _, _ = unpack(data, position)
+    position, size, head = 0, len(data), _HEAD.size
+    unpack, unpack_crc, marker = _HEAD.unpack_from, _CRC.unpack_from, _MARKER
+    while position + head < size:
+        found, length, kind, row, duration, _, _ = unpack(data, position)
         start = position + head
         end = start + length
+        following = end + 4
         if (
-            marker == _MARKER
-            and end <= size
-            and (data[end : end + 4] == _MARKER or _sound(data, position, crc))
+            found == marker
+            and following <= size
+            and (
+                (trusting and data[following : following + 4] == marker)
+                or crc32(data[position:end]) == unpack_crc(data, end)[0]
+            )
         ):
-            yield kind, row, start, end
-            position = end
+            yield kind, row, duration, start, end
+            position = following
             continue
-        if marker == _MARKER and end > size and _sound(data, position, crc):
-            break
         following = _next_frame(data, position + 1)
         if following < 0:
             break
@@ -234,23 +282,26 @@ def _hop(data: bytes, notes: Scan) -> Iterator[tuple[int, int, int, int]]:
     notes.torn = position < size
 
 
-def _sound(data: bytes, position: int, crc: int) -> bool:
-    return zlib.crc32(data[position + _BODY_AT : position + _HEADER.size]) == crc
-
-
 def _next_frame(data: bytes, position: int) -> int:
-    """Find the next place with a marker and a sound header; -1 if there is none."""
+    """Find the next place where a sound frame starts; -1 if there is none."""
     while (position := data.find(_MARKER, position)) >= 0:
-        if position + _HEADER.size > len(data):
-            return -1
-        if _sound(data, position, _CRC.unpack_from(data, position + 4)[0]):
+        if _is_sound(data, position):
             return position
         position += 1
     return -1
 
 
+def _is_sound(data: bytes, position: int) -> bool:
+    if position + _HEAD.size > len(data):
+        return False
+    end = position + _HEAD.size + _HEAD.unpack_from(data, position)[1]
+    if end + _CRC.size > len(data):
+        return False
+    return crc32(memoryview(data)[position:end]) == _CRC.unpack_from(data, end)[0]
+
+
 def counts(path: Path) -> tuple[int, int]:
-    """Read how many rows a journal has done and failed, from its last whole header.
+    """Read how many rows a journal has done and failed, from its last whole frame.
 
     A row that was evaluated twice counts twice; for progress, not for deciding.
     """
@@ -271,8 +322,7 @@ def counts(path: Path) -> tuple[int, int]:
 def _last_counts(data: bytes) -> tuple[int, int] | None:
     position = len(data)
     while (position := data.rfind(_MARKER, 0, position)) >= 0:
-        if position + _HEADER.size <= len(data):
-            _, crc, *_, done, failed = _HEADER.unpack_from(data, position)
-            if _sound(data, position, crc):
-                return done, failed
+        if _is_sound(data, position):
+            *_, done, failed = _HEAD.unpack_from(data, position)
+            return done, failed
     return None

@@ -14,7 +14,6 @@ from psyrun.columns import Columns
 from psyrun.exceptions import StoreError, WorkdirError
 from psyrun.files import crc32, replacing, write_json
 from psyrun.jobs import Job
-from psyrun.journal import Kind
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
 from psyrun.snapshot import rows_of
@@ -89,17 +88,15 @@ def _other(found: Columns, names: Sequence[str]) -> list[str]:
 
 def journal_results(paths: Iterable[Path]) -> dict[int, dict[str, Any]]:
     """Read the results of the done rows in some journals; the last one of a row counts."""
-    results = {}
+    payloads: dict[int, bytes] = {}
     for path in paths:
-        for frame in journal.frames(path):
-            if frame.kind == Kind.DONE:
-                try:
-                    results[frame.row] = pickle.loads(frame.payload)
-                except (ImportError, AttributeError) as err:
-                    raise StoreError(
-                        f"{path} holds results of a class that cannot be imported ({err})"
-                    ) from err
-    return results
+        payloads.update(journal.done_payloads(path))
+    try:
+        return dict(zip(payloads, map(pickle.loads, payloads.values()), strict=True))
+    except (ImportError, AttributeError) as err:
+        raise StoreError(
+            f"the journals hold results of a class that cannot be imported ({err})"
+        ) from err
 
 
 def label(

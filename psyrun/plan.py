@@ -27,6 +27,7 @@ class Action(Enum):
     MERGE = auto()
     EVALUATE = auto()
     REFUSE_DIRTY = auto()
+    REFUSE_RUNNING = auto()
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,13 @@ class Plan:
 
 
 def make_plan(
-    task: TaskDef, workdir: Workdir, file: RunFile, *, keep: bool = False, force: bool = False
+    task: TaskDef,
+    workdir: Workdir,
+    file: RunFile,
+    *,
+    keep: bool = False,
+    force: bool = False,
+    running: Sequence[str] = (),
 ) -> Plan:
     """Decide what has to be done.
 
@@ -80,6 +87,8 @@ def make_plan(
         Whether to keep rows by earlier code (`psy run --continue`).
     force : bool
         Whether to evaluate everything again.
+    running : sequence of str
+        Jobs of the task that its scheduler still has.
 
     Raises
     ------
@@ -105,7 +114,10 @@ def make_plan(
     backend = task.backend(task)
     todo = rows.of_state(present.state.states, RowState.MISSING, RowState.FAILED)
     dirty = bool(stale and by_earlier and not keep and not force)
-    action = _action(task, file, present, backend.resultfile, todo, dirty=dirty)
+    if running:
+        action = Action.REFUSE_RUNNING
+    else:
+        action = _action(task, file, present, backend.resultfile, todo, dirty=dirty)
     return Plan(
         task=task,
         action=action,
@@ -155,7 +167,7 @@ def _reason(
     if action is Action.NOTHING:
         return "up to date"
     if action is Action.MERGE:
-        return "all rows are done, merging" if size else "the parameter space is empty"
+        return "all rows are done, merging" if size else "the parameter space has no rows"
     if stale:
         changed = next(iter(sorted(stale.values(), key=len)))
         what = ", ".join(changed[:3]) + (" and more" if len(changed) > 3 else "")

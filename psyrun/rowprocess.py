@@ -178,24 +178,25 @@ class RowProcess:
                     result = as_mapping(result, self.task.execute)
                 payload = dumps(result, 5)
             except BaseException as err:  # noqa: BLE001 - the boundary to the user's code
-                err = unpicklable(result, err) if ended > began else err
-                self._failed(journal, row, time.perf_counter() - began, err, values)
+                cause = unpicklable(result, err) if ended > began else err
+                self._failed(journal, row, began, cause, values)
                 continue
-            done(row, ended - began, payload)
+            done(row, began, ended, payload)
 
     def _failed(
         self,
         journal: JournalWriter,
         row: int,
-        duration: float,
-        err: BaseException,
+        began: float,
+        cause: BaseException,
         values: Sequence[Any],
     ) -> None:
-        error = describe_error(err)
+        ended = time.perf_counter()
+        error = describe_error(cause)
         error["assignment"] = describe_assignment(dict(zip(self.names, values, strict=True)))
-        error["duration"] = duration
-        error["output"] = list(self.tail.lines)
-        journal.failed(row, duration, error)
+        error["duration"] = ended - began
+        error["output"] = self.tail.last_lines()
+        journal.failed(row, began, ended, error)
         self.tail.flush()
 
     def _journal_of(self, job: Job) -> JournalWriter:
@@ -214,7 +215,7 @@ class RowProcess:
     def finish(self, job: Job) -> None:
         """Make the partial result of a job, if all of its rows are done."""
         if self._journal is not None and self._journal[0] == job.name:
-            self.close()
+            self.close(sync=False)
         try:
             write_partial(
                 self.given.workdir,
@@ -226,10 +227,10 @@ class RowProcess:
         except PsyrunError as err:
             print(f"job {job.name}: {err}", flush=True)  # noqa: T201 - goes to the job's log
 
-    def close(self) -> None:
+    def close(self, *, sync: bool = True) -> None:
         """Close the journal."""
         if self._journal is not None:
-            self._journal[1].close()
+            self._journal[1].close(sync=sync)
             self._journal = None
 
 
@@ -346,9 +347,16 @@ class Tail(io.TextIOBase):
     def write(self, text: str) -> int:
         """Write text."""
         self.target.write(text)
+        if "\n" not in text:
+            self._line += text
+            return len(text)
         *whole, self._line = (self._line + text).split("\n")
         self.lines.extend(whole)
         return len(text)
+
+    def last_lines(self) -> list[str]:
+        """Return the last lines, the unfinished one too."""
+        return [*self.lines, self._line] if self._line else list(self.lines)
 
     def flush(self) -> None:
         """Hand what was written to the system."""

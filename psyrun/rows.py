@@ -38,6 +38,23 @@ def of_sorted(rows: Iterable[int]) -> Ranges:
     return tuple(ranges)
 
 
+def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """Sort ranges, and join those that touch or overlap.
+
+    Examples
+    --------
+    >>> joined([(5, 7), (0, 2), (1, 5)])
+    ((0, 7),)
+    """
+    result: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(stop, result[-1][1]))
+        else:
+            result.append((start, stop))
+    return tuple(result)
+
+
 def split(ranges: Ranges, sizes: Iterable[int]) -> Iterator[Ranges]:
     """Cut ranges, in order, into pieces of the given numbers of rows.
 

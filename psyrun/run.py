@@ -5,13 +5,16 @@ Nothing here decides what has to be done; that is the plan.
 
 import dataclasses
 import platform
+import shutil
+import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from psyrun import journal, locks, machine, rows, snapshot
-from psyrun.exceptions import JobsRunningWarning, PsyrunError
+from psyrun.exceptions import JobsRunningWarning, PsyrunError, TaskWorkdirDirtyWarning
 from psyrun.files import read_json
 from psyrun.jobs import Job, write_job
 from psyrun.merge import Merger, check_target, write_result
@@ -19,10 +22,11 @@ from psyrun.plan import Action, Plan, make_plan
 from psyrun.rows import RowState
 from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
 from psyrun.scheduler import ImmediateRun
-from psyrun.state import Failure, Source, TaskState, failures, job_failures, task_state
+from psyrun.snapshot import load
+from psyrun.state import Failure, TaskState, failures, job_failures, read_sources, task_state
 from psyrun.tasks import TaskDef
 from psyrun.version import __version__
-from psyrun.workdir import Workdir, job_name
+from psyrun.workdir import Workdir, job_name, run_of
 
 _POLL_SECONDS = 0.02
 
@@ -44,8 +48,8 @@ class Outcome:
         The whole result, if it stands now.
     submitted : list of str
         The scheduler's ids, where jobs run elsewhere.
-    examples : list of Failure
-        The failed rows' errors, one for each type and message, most frequent first.
+    errors : list of Failure
+        The last error of each failed row.
     job_failures : list of Failure
         Jobs that could not begin.
     """
@@ -57,7 +61,7 @@ class Outcome:
     result: Path | None = None
     submitted: Sequence[str] = ()
     errors: Sequence[Failure] = ()
-    job_failures: Sequence[Failure] = field(default_factory=list)
+    job_failures: Sequence[Failure] = ()
 
     @property
     def ok(self) -> bool:
@@ -82,29 +86,37 @@ def prepare(
 ) -> Plan:
     """Make the plan for a task; call it while holding the task.
 
+    Parameters
+    ----------
+    task : TaskDef
+        The task.
+    workdir : Workdir
+        Its work directory.
+    keep, force : bool
+        As for `make_plan`.
+
     Raises
     ------
     TaskError, StoreError, WorkdirError
         If the task cannot be run.
-    JobsRunningWarning
-        If jobs of the task are still queued or running.
     """
     file = read_run_file(workdir, task.name)
     running = jobs_running(task, file)
-    if running:
-        raise JobsRunningWarning(
-            f"task {task.name!r}: {len(running)} jobs are queued or running; "
-            f"wait for them, or end them with: psy kill {task.name}"
-        )
-    return make_plan(task, workdir, file, keep=keep, force=force)
+    return make_plan(task, workdir, file, keep=keep, force=force, running=running)
 
 
 def jobs_running(task: TaskDef, file: RunFile) -> list[str]:
     """Name the jobs of the last run that its scheduler still has."""
     if file.last is None or isinstance(task.scheduler, ImmediateRun):
         return []
-    known = {str(jobid) for jobid in task.scheduler.get_jobs()}
-    return [job for job, jobid in file.last.jobs.items() if jobid in known]
+    known = [str(jobid) for jobid in task.scheduler.get_jobs()]
+    ids = {*known, *(jobid.partition("_")[0] for jobid in known)}
+    return [job for job, jobid in file.last.jobs.items() if jobid in ids]
+
+
+def class_name(thing: object) -> str:
+    """Name the class of an object, as `module:Class`."""
+    return f"{type(thing).__module__}:{type(thing).__qualname__}"
 
 
 def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = None) -> Outcome:
@@ -119,7 +131,8 @@ def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = Non
     on_progress : callable, optional
         Told about rows while they are evaluated here.
     """
-    if plan.action in (Action.NOTHING, Action.REFUSE_DIRTY):
+    if plan.action in (Action.NOTHING, Action.REFUSE_DIRTY, Action.REFUSE_RUNNING):
+        _warn_of_refusal(plan)
         result = plan.resultfile if plan.action is Action.NOTHING else None
         return _outcome(plan, plan.present.state, result)
     workdir.make()
@@ -131,9 +144,27 @@ def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = Non
     write_run_file(workdir, file)
     if plan.action is Action.EVALUATE:
         if not isinstance(plan.task.scheduler, ImmediateRun):
-            raise NotImplementedError
+            return _submit(plan, workdir, file, run)
         _run_here(plan, workdir, run, on_progress)
     return _conclude(plan, workdir, file, run)
+
+
+def _warn_of_refusal(plan: Plan) -> None:
+    name = plan.task.name
+    if plan.action is Action.REFUSE_RUNNING:
+        warnings.warn(
+            f"{name}: jobs are queued or running, so nothing was started; "
+            f"wait for them, or end them with: psy kill {name}",
+            JobsRunningWarning,
+            stacklevel=3,
+        )
+    elif plan.action is Action.REFUSE_DIRTY:
+        warnings.warn(
+            f"{name}: {plan.reason}; overwrite_dirty is off, so nothing was started; "
+            f"evaluate all with: psy run --force {name}",
+            TaskWorkdirDirtyWarning,
+            stacklevel=3,
+        )
 
 
 def _record(plan: Plan) -> Run:
@@ -142,7 +173,7 @@ def _record(plan: Plan) -> Run:
     return dataclasses.replace(
         plan.present.run,
         jobs=dict.fromkeys(names),
-        scheduler=type(task.scheduler).__name__,
+        scheduler=class_name(task.scheduler),
         store=type(task.store).__name__,
         resultfile=str(plan.resultfile),
         exclude=tuple(task.exclude_from_result),
@@ -168,6 +199,50 @@ def _freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
         write_job(workdir, job)
 
 
+def _submit(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
+    """Hand the jobs to the scheduler, and a merge job that waits for them."""
+    task = plan.task
+    command = [task.python, "-P", "-m", "psyrun.worker", str(workdir.root.absolute())]
+    pool = ["--pool-size", str(task.pool_size or 1)]
+    ids = _submit_jobs(plan, workdir, run, [*command, *pool])
+    run = dataclasses.replace(run, jobs=ids)
+    write_run_file(workdir, file.with_run(run))
+    merge = [*command, "--merge", str(run.number), "--folder", str(Path.cwd())]
+    merge_id = task.scheduler.submit(
+        merge,
+        str(workdir.log(f"{run.number}-merge")),
+        name=f"{task.name}-{run.number}-merge",
+        depends_on=sorted(set(ids.values())),
+        scheduler_args=dict(task.scheduler_args),
+    )
+    run = dataclasses.replace(run, merge_job=str(merge_id))
+    write_run_file(workdir, file.with_run(run))
+    outcome = _outcome(plan, plan.present.state, None)
+    outcome.submitted = [*sorted(set(ids.values())), str(merge_id)]
+    return outcome
+
+
+def _submit_jobs(
+    plan: Plan, workdir: Workdir, run: Run, command: Sequence[str]
+) -> dict[str, str]:
+    """Submit an array, or job by job where the scheduler has none."""
+    scheduler, name = plan.task.scheduler, f"{plan.task.name}-{run.number}"
+    options = {"name": name, "scheduler_args": dict(plan.task.scheduler_args)}
+    index_name = f"{run.number}-%a"
+    try:
+        array = scheduler.submit_array(
+            len(run.jobs), [*command, index_name], str(workdir.log(index_name)), **options
+        )
+        return dict.fromkeys(run.jobs, str(array))
+    except NotImplementedError:
+        pass
+    ids = {}
+    for job in run.jobs:
+        options["name"] = f"{plan.task.name}-{job}"
+        ids[job] = str(scheduler.submit([*command, job], str(workdir.log(job)), **options))
+    return ids
+
+
 def _run_here(
     plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | None
 ) -> None:
@@ -176,7 +251,7 @@ def _run_here(
     size = task.pool_size or machine.usable_cores()
     command = [task.python, "-P", "-m", "psyrun.worker", str(workdir.root)]
     command += ["--run", str(run.number), "--pool-size", str(size), "--lifeline"]
-    worker = scheduler.submit(command, workdir.log(f"{run.number}-worker"))
+    worker = scheduler.submit(command, worker_log(workdir, run))
     follower = Follower(workdir, run)
     try:
         while scheduler.wait(worker, _POLL_SECONDS) is None:
@@ -185,8 +260,11 @@ def _run_here(
     finally:
         scheduler.kill(worker)
         scheduler.wait(worker)
-    if on_progress is not None:
-        on_progress(*follower.counts())
+
+
+def worker_log(workdir: Workdir, run: Run) -> Path:
+    """Return the log of the worker of a run on this machine."""
+    return workdir.log(f"{run.number}-worker")
 
 
 class Follower:
@@ -208,8 +286,6 @@ class Follower:
 
     def due(self) -> bool:
         """Tell whether it is time to look again: often at first, then twice a second."""
-        import time
-
         now = time.monotonic()
         if now < self._next:
             return False
@@ -238,16 +314,42 @@ def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
     state = task_state(workdir, run)
     result = None
     if state.complete:
-        merger = Merger(workdir, state, plan.task.pspace, plan.task.store)
-        made = write_result(merger, plan.resultfile, plan.task.exclude_from_result)
-        write_run_file(workdir, dataclasses.replace(file, result=made))
+        merge_run(workdir, file, state, plan.task)
         result = plan.resultfile
-    return _outcome(plan, state, result, list(job_failures(workdir, list(run.jobs))))
+    outcome = _outcome(plan, state, result)
+    outcome.job_failures = list(job_failures(workdir, list(run.jobs)))
+    return outcome
 
 
-def _outcome(
-    plan: Plan, state: TaskState, result: Path | None, broken: Sequence[Failure] = ()
-) -> Outcome:
+def merge_run(workdir: Workdir, file: RunFile, state: TaskState, task: TaskDef) -> None:
+    """Make the result of a run whose rows are all done, and remove what it makes obsolete."""
+    run = state.run
+    merger = Merger(workdir, state, load(workdir.snapshot(run.snapshot)), task.store)
+    target = Path(run.resultfile)
+    check_target(task.store, target, file.result)
+    result = write_result(merger, target, run.exclude)
+    write_run_file(workdir, prune(workdir, dataclasses.replace(file, result=result), state))
+
+
+def prune(workdir: Workdir, file: RunFile, state: TaskState) -> RunFile:
+    """Remove the rows, spaces and codes that the new result made obsolete."""
+    used = {source.path for source in state.sources}
+    for source in read_sources(workdir):
+        if source.path not in used:
+            source.path.unlink(missing_ok=True)
+            if not source.is_journal:
+                workdir.partial_info(source.job).unlink(missing_ok=True)
+    numbers = {run_of(source.job) for source in state.sources} | {state.run.number}
+    snapshots = {source.snapshot for source in state.sources} | {state.run.snapshot}
+    codes = {source.code for source in state.sources} | {state.run.code}
+    for folder, kept in ((workdir.snapshots_folder, snapshots), (workdir.codes_folder, codes)):
+        for path in folder.iterdir():
+            if path.name not in kept:
+                shutil.rmtree(path, ignore_errors=True)
+    return dataclasses.replace(file, runs=tuple(r for r in file.runs if r.number in numbers))
+
+
+def _outcome(plan: Plan, state: TaskState, result: Path | None) -> Outcome:
     failed = state.count(RowState.FAILED)
     return Outcome(
         plan=plan,
@@ -256,11 +358,4 @@ def _outcome(
         missing=state.count(RowState.MISSING),
         result=result,
         errors=list(failures(state)) if failed else [],
-        job_failures=broken,
     )
-
-
-def unused_sources(state: TaskState, sources: Sequence[Source]) -> list[Source]:
-    """List the sources that add nothing to a state."""
-    used = {source.path for source in state.sources}
-    return [source for source in sources if source.path not in used]

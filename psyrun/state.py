@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psyrun import journal, rows, snapshot
+from psyrun import journal, snapshot
 from psyrun.exceptions import WorkdirError
 from psyrun.files import read_json
 from psyrun.rows import Ranges, RowState
@@ -90,15 +90,13 @@ def _read_journal(path: Path) -> Source | None:
     origin = found.origin
     if "snapshot" not in origin or "code" not in origin:
         return None
-    done = rows.of_sorted(sorted(set(found.done)))
-    failed = rows.of_sorted(sorted(set(found.failed)))
     return Source(
         path,
         job_of(path),
         str(origin["snapshot"]),
         str(origin["code"]),
-        done,
-        failed,
+        found.done,
+        found.failed,
         damaged=found.damaged,
         torn=found.torn,
         job_failed=found.job_failed,
@@ -263,9 +261,9 @@ def job_failures(workdir: Workdir, jobs: Sequence[str]) -> Iterator[Failure]:
                         yield Failure(None, job, _error(frame.payload))
 
 
-def _error(payload: memoryview) -> dict[str, Any]:
+def _error(payload: bytes) -> dict[str, Any]:
     try:
-        error = json.loads(bytes(payload))
+        error = json.loads(payload)
     except ValueError:
         error = None
     return error if isinstance(error, dict) else {"type": "?", "message": "unreadable error"}

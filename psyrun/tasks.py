@@ -18,9 +18,8 @@ from psyrun.scheduler import ImmediateRun, Scheduler
 from psyrun.settings import SETTINGS, Setting
 from psyrun.signature import check_call, takes
 from psyrun.store import DefaultStore, Store
+from psyrun.taskfiles import CONF, find_task_file, find_task_files, name_from
 
-CONF = "psy-conf.py"
-_PREFIX = "task_"
 _CLOSE = 0.8
 
 _DEFAULT_CLASSES: Mapping[str, type] = {
@@ -267,11 +266,6 @@ def _assigned(node: ast.stmt) -> list[str]:
             return []
 
 
-def name_from(path: Path) -> str:
-    """Tell a task's name from its file's name."""
-    return path.stem.removeprefix(_PREFIX)
-
-
 class PackageLoader:
     """Finds the task files of a task directory.
 
@@ -284,27 +278,6 @@ class PackageLoader:
     def __init__(self, taskdir: str | os.PathLike[str]) -> None:
         self.taskdir = Path(taskdir).absolute()
 
-    def files(self) -> dict[str, Path]:
-        """Find the task files by task name, without running them.
-
-        Raises
-        ------
-        TaskError
-            If there is no such folder, or two files declare one name.
-        """
-        if not self.taskdir.is_dir():
-            raise TaskError(
-                f"there is no folder {self.taskdir}; go to the project's folder, "
-                "name another with --taskdir, or make a first task with: psy new-task NAME"
-            )
-        files: dict[str, Path] = {}
-        for path in sorted(self.taskdir.glob(f"{_PREFIX}*.py")):
-            name = _declared_name(path) or name_from(path)
-            if name in files:
-                raise TaskError(f"{files[name]} and {path} both declare the task {name!r}")
-            files[name] = path
-        return files
-
     def load(self, name: str) -> TaskDef:
         """Load one task.
 
@@ -313,45 +286,15 @@ class PackageLoader:
         TaskError
             If there is no such task, or its file cannot be used.
         """
-        return TaskDef(self.file(name))
-
-    def file(self, name: str) -> Path:
-        """Find one task's file.
-
-        Raises
-        ------
-        TaskError
-            If there is no such task; the message names a similar one.
-        """
-        files = self.files()
-        if name in files:
-            return files[name]
-        close = difflib.get_close_matches(name, files, n=1)
-        known = f"did you mean {close[0]}?" if close else f"there are: {', '.join(files) or 'none'}"
-        raise TaskError(f"there is no task {name!r} in {self.taskdir}; {known}")
+        return TaskDef(find_task_file(self.taskdir, name))
 
     def load_task_defs(self) -> list[TaskDef]:
         """Load all tasks; a file that cannot be used is warned of and left out."""
         tasks = []
-        for name in self.files():
+        for name in find_task_files(self.taskdir):
             try:
                 tasks.append(self.load(name))
             except TaskError as err:
                 warnings.warn(str(err), TaskWarning, stacklevel=2)
         return tasks
 
-
-def _declared_name(path: Path) -> str | None:
-    """Read `name = '...'` from a task file, without running it."""
-    source = path.read_bytes()
-    if b"name" not in source:
-        return None
-    try:
-        body = ast.parse(source).body
-    except SyntaxError:
-        return None
-    for node in body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id="name")], value=ast.Constant(value=str(name))):
-                return name
-    return None

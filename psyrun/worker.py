@@ -25,7 +25,9 @@ from psyrun.journal import JournalWriter
 from psyrun.locks import now
 from psyrun.rowprocess import IDLE, Assignment
 from psyrun.rows import Ranges
-from psyrun.state import read_sources
+from psyrun.run import holding, merge_run
+from psyrun.runfile import read_run_file
+from psyrun.state import read_sources, task_state
 from psyrun.workdir import Workdir
 
 _DEATHS_WITHOUT_ROW = 3
@@ -245,7 +247,7 @@ class Supervisor:
         self.dealer.give_back(index, rest)
         self.failed = True
         error = _error("ProcessDied", f"the process died: {cause}")
-        self._journal(self.jobs[index]).failed(row, 0.0, error)
+        self._journal(self.jobs[index]).failed(row, 0.0, 0.0, error)
 
     def _fail_jobs(self, error: dict[str, Any]) -> None:
         """Note that the jobs cannot be evaluated, and end the row processes."""
@@ -328,6 +330,26 @@ def _changed_error(files: Sequence[str]) -> dict[str, Any]:
     )
 
 
+def merge(workdir: Workdir, number: int, folder: Path) -> int:
+    """Merge the results of a run, as the merge job does; return the exit code."""
+    os.chdir(folder)
+    file = read_run_file(workdir, workdir.root.name)
+    run = next((run for run in file.runs if run.number == number), None)
+    if run is None:
+        print(f"ERROR run {number} is no longer known in {workdir.run_file}", file=sys.stderr)
+        return 1
+    state = task_state(workdir, run)
+    if not state.complete:
+        left = run.size - state.count(rows.RowState.DONE)
+        print(f"{left:,} of {run.size:,} rows failed or are missing: no result", file=sys.stderr)
+        return 1
+    job = read_job(workdir, next(iter(run.jobs)))
+    task = rowprocess.load_frozen(frozen_code(workdir.code(run.code)), job)
+    with holding(workdir, file.task):
+        merge_run(workdir, file, state, task)
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Be a worker."""
     parser = argparse.ArgumentParser(prog="python -m psyrun.worker", description=main.__doc__)
@@ -338,8 +360,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--lifeline", action="store_true", help="end when standard input ends; log by job"
     )
+    parser.add_argument("--merge", type=int, help="merge the results of this run instead")
+    parser.add_argument("--folder", type=Path, help="where the task was submitted")
     args = parser.parse_args(argv)
     workdir = Workdir(args.workdir.absolute())
+    if args.merge is not None:
+        return merge(workdir, args.merge, args.folder)
     names = args.jobs or job_names(workdir, args.run)
     jobs = [read_job(workdir, name) for name in names]
     supervisor = Supervisor(workdir, jobs, args.pool_size, 0 if args.lifeline else None)

@@ -1,0 +1,34 @@
+"""Own how messages look: errors and warnings on standard error, colour on a terminal only."""
+
+import os
+
+import click
+
+from psyrun.exceptions import PsyrunError
+
+
+def show_error(message: str) -> None:
+    """Print an error."""
+    _show("ERROR", "red", message)
+
+
+def show_warning(message: str) -> None:
+    """Print a warning."""
+    _show("WARNING", "yellow", message)
+
+
+def show_note(message: str) -> None:
+    """Print what is neither a result nor a complaint."""
+    click.echo(message, err=True)
+
+
+def _show(kind: str, colour: str, message: str) -> None:
+    plain = os.environ.get("NO_COLOR")
+    click.echo(f"{kind if plain else click.style(kind, fg=colour)} {message}", err=True)
+
+
+def describe(err: BaseException) -> str:
+    """Put an exception in words: Psyrun's own as they are, others with their type."""
+    if isinstance(err, PsyrunError):
+        return str(err)
+    return f"{type(err).__name__}: {err} (psy --debug shows where)"

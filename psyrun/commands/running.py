@@ -1,0 +1,73 @@
+"""Own `psy run`, and the way every command goes through tasks."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from psyrun import report, rows
+from psyrun.commands.messages import show_error, show_note
+from psyrun.exceptions import PsyrunError
+from psyrun.plan import Action
+from psyrun.progress import Bar
+from psyrun.run import Outcome, carry_out, holding, prepare, worker_log, workdir_of
+from psyrun.taskfiles import find_task_file, find_task_files
+from psyrun.tasks import TaskDef
+from psyrun.workdir import Workdir
+
+
+def each_task(
+    taskdir: Path, names: Sequence[str], action: Callable[[TaskDef], bool]
+) -> int:
+    """Do something with each of some tasks, or with all; return the exit code.
+
+    What goes wrong with one task is reported, and the others have their turn.
+    """
+    if names:
+        files = [find_task_file(taskdir, name) for name in dict.fromkeys(names)]
+    else:
+        files = list(find_task_files(taskdir).values())
+    if not files:
+        show_note(f"there are no tasks in {taskdir}; make one with: psy new-task NAME")
+    ok = True
+    for file in files:
+        try:
+            ok = action(TaskDef(file)) and ok
+        except PsyrunError as err:
+            if "--debug" in sys.argv:
+                raise
+            show_error(str(err))
+            ok = False
+    return int(not ok)
+
+
+def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
+    """Bring one task up to date; return whether it is."""
+    workdir = workdir_of(task)
+    began = time.monotonic()
+    with holding(workdir, task.name):
+        plan = prepare(task, workdir, keep=keep, force=force)
+        if plan.action in (Action.EVALUATE, Action.MERGE):
+            show_note(report.announcement(plan))
+        bar = Bar(rows.count(plan.todo), task.name)
+        try:
+            outcome = carry_out(plan, workdir, bar.update)
+        finally:
+            bar.close()
+    if outcome.ok:
+        click.echo(report.success(outcome, time.monotonic() - began))
+    elif plan.action is Action.EVALUATE:
+        _complain(outcome, workdir)
+    return outcome.ok
+
+
+def _complain(outcome: Outcome, workdir: Workdir) -> None:
+    first, *others = report.complaint(outcome, workdir)
+    show_error(first)
+    for line in others:
+        show_note(line)
+    if outcome.missing and not outcome.job_failures:
+        log = worker_log(workdir, outcome.plan.present.run)
+        show_note(f"the worker ended early ({report.last_line(log)}); its log: {log}")

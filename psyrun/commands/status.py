@@ -1,0 +1,21 @@
+"""Own `psy status`: it only reads, and never waits."""
+
+import click
+
+from psyrun import report
+from psyrun.locks import read_holder
+from psyrun.run import prepare, workdir_of
+from psyrun.tasks import TaskDef
+
+
+def show_status(task: TaskDef, *, verbose: bool) -> bool:
+    """Show how far a task is; return whether it is up to date."""
+    workdir = workdir_of(task)
+    plan = prepare(task, workdir)
+    holder = read_holder(workdir.holder_file)
+    running = holder is not None or plan.action is plan.action.REFUSE_RUNNING
+    click.echo(report.status_line(plan, running=running, held_by=holder))
+    if verbose:
+        for line in report.status_details(plan):
+            click.echo(line)
+    return report.mark_of(plan, running=running) is report.Mark.UP_TO_DATE

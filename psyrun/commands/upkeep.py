@@ -1,0 +1,145 @@
+"""Own `psy clean`, `psy kill` and `psy new-task`; none of them runs a task file."""
+
+import importlib
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from psyrun import machine
+from psyrun.commands.messages import show_error, show_note
+from psyrun.exceptions import SchedulerError, TaskError
+from psyrun.files import disk_errors
+from psyrun.locks import read_holder
+from psyrun.report import size_text
+from psyrun.run import holding
+from psyrun.runfile import read_run_file
+from psyrun.scheduler import Scheduler
+from psyrun.taskfiles import PREFIX, find_task_files, suggestion, workdir_root
+from psyrun.workdir import Workdir
+
+_TEMPLATE = Path(__file__).parent.with_name("template_task.py")
+
+
+def _workdirs(taskdir: Path, names: Sequence[str]) -> Iterator[tuple[str, Workdir]]:
+    """Find the work directories of some tasks, or of all; also of tasks whose file is gone."""
+    files = find_task_files(taskdir) if Path(taskdir).is_dir() else {}
+    for name in names or files:
+        workdir = Workdir(workdir_root(taskdir, name, files.get(name)))
+        if name not in files and not workdir.root.is_dir():
+            raise TaskError(f"there is no task {name!r} in {taskdir}{suggestion(name, list(files))}")
+        if workdir.root.is_dir():
+            yield name, workdir
+
+
+def clean_tasks(taskdir: Path, names: Sequence[str], *, yes: bool) -> int:
+    """Remove the work directories of tasks, or show what would be removed."""
+    found = list(_workdirs(taskdir, names))
+    for name, workdir in found:
+        files = [path for path in workdir.root.rglob("*") if path.is_file()]
+        size = size_text(sum(path.stat().st_size for path in files))
+        verb = "removed" if yes else "would remove"
+        result = read_run_file(workdir, name).result
+        if yes:
+            _remove(name, workdir)
+        click.echo(f"{name}: {verb} {workdir.root} ({len(files):,} files, {size})")
+        if result and not Path(result.file).is_relative_to(workdir.root):
+            click.echo(f"{name}: {result.file} stays")
+    if found and not yes:
+        show_note("nothing was removed; do it with: psy clean --yes " + " ".join(names))
+    return 0
+
+
+def _remove(name: str, workdir: Workdir) -> None:
+    with holding(workdir, name):
+        file = read_run_file(workdir, name)
+        if file.last and (jobs := _running_ids(file.last.scheduler, file.last.jobs.values())):
+            raise TaskError(
+                f"{name}: {len(jobs)} jobs are queued or running; end them with: psy kill {name}"
+            )
+        with disk_errors(workdir.root, "remove"):
+            for path in workdir.root.iterdir():
+                if path not in (workdir.lock_file, workdir.holder_file):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with disk_errors(workdir.root, "remove"):
+        shutil.rmtree(workdir.root, ignore_errors=True)
+
+
+def _running_ids(scheduler: str, ids: Iterator[str | None] | object) -> list[str]:
+    known = [jobid for jobid in ids if jobid]  # type: ignore[attr-defined]
+    if not known:
+        return []
+    running = {str(jobid) for jobid in scheduler_named(scheduler).get_jobs()}
+    running |= {jobid.partition("_")[0] for jobid in running}
+    return sorted(running.intersection(known))
+
+
+def scheduler_named(name: str) -> Scheduler:
+    """Make a scheduler from its class' name, `module:Class`.
+
+    Raises
+    ------
+    SchedulerError
+        If there is no such class.
+    """
+    module, _, cls = name.partition(":")
+    try:
+        made = getattr(importlib.import_module(module), cls)()
+    except (ImportError, AttributeError, TypeError, ValueError) as err:
+        raise SchedulerError(f"the scheduler {name} cannot be made ({err})") from err
+    if not isinstance(made, Scheduler):
+        raise SchedulerError(f"{name} is no scheduler")
+    return made
+
+
+def kill_tasks(taskdir: Path, names: Sequence[str]) -> int:
+    """End the jobs of tasks."""
+    ok = True
+    for name, workdir in _workdirs(taskdir, names):
+        holder = read_holder(workdir.holder_file)
+        if holder is not None:
+            ok = _end_holder(name, holder) and ok
+        last = read_run_file(workdir, name).last
+        ids = _running_ids(last.scheduler, last.jobs.values()) if last else []
+        for jobid in ids:
+            scheduler_named(last.scheduler).kill(jobid)  # type: ignore[union-attr]
+        if ids:
+            click.echo(f"{name}: ended {len(ids)} jobs")
+        elif holder is None:
+            click.echo(f"{name}: nothing is running")
+    return int(not ok)
+
+
+def _end_holder(name: str, holder: dict[str, object]) -> bool:
+    if holder["host"] != machine.host():
+        show_error(f"{name} runs on {holder['host']}: run psy kill {name} there")
+        return False
+    os.kill(int(str(holder["process"])), signal.SIGTERM)
+    click.echo(f"{name}: ended process {holder['process']}")
+    return True
+
+
+def write_task_file(taskdir: Path, name: str, scheduler: str) -> int:
+    """Write a task file that runs as it is."""
+    if not name.isidentifier():
+        raise click.UsageError(f"{name!r} is no name for a task; use letters, digits and _")
+    module, _, cls = scheduler.rpartition(".")
+    scheduler_named(f"{module or 'psyrun.scheduler'}:{cls}")
+    path = Path(taskdir) / f"{PREFIX}{name}.py"
+    text = _TEMPLATE.read_text(encoding="utf-8").replace("NAME", name)
+    if cls != "ImmediateRun":
+        text = text.replace("import ImmediateRun, Param", f"import Param\nfrom {module or 'psyrun.scheduler'} import {cls}")
+        text = text.replace("ImmediateRun()", f"{cls}()")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError as err:
+            raise TaskError(f"{path} exists already; it is left as it is") from err
+    click.echo(path)
+    show_note(f"try it with: psy test {name}; run it with: psy run {name}")
+    return 0

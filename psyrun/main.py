@@ -1,0 +1,222 @@
+"""Own the command line: commands, exit codes, and the one place where errors become messages."""
+
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from psyrun.commands.messages import describe, show_error, show_warning
+from psyrun.exceptions import TaskWarning
+from psyrun.version import __version__
+
+
+class ExitCode(IntEnum):
+    """What the exit code of `psy` says."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--taskdir",
+    default="psy-tasks",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder with the task files.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(__version__, prog_name="psy")
+@click.pass_context
+def psy(ctx: click.Context, taskdir: Path, *, debug: bool) -> None:
+    """Evaluate a function over a parameter space, and never lose a row.
+
+    A task is a file psy-tasks/task_<name>.py that sets pspace and execute.
+    """
+    ctx.obj = {"taskdir": taskdir, "debug": debug}
+
+
+TASKS = click.argument("tasks", nargs=-1, metavar="[TASK]...")
+
+
+@psy.command()
+@click.option(
+    "-c",
+    "--continue",
+    "keep",
+    is_flag=True,
+    help="Keep the rows that are done, though the code has changed since.",
+)
+@click.option("--force", is_flag=True, help="Evaluate all rows again.")
+@TASKS
+@click.pass_obj
+def run(obj: dict[str, Any], tasks: Sequence[str], *, keep: bool, force: bool) -> int:
+    """Bring tasks up to date: evaluate what is missing or stale, and merge.
+
+    Without TASK, all tasks.
+    """
+    from psyrun.commands.running import each_task, run_task
+
+    if keep and force:
+        raise click.UsageError("--continue keeps rows and --force does not: use one of them")
+    return each_task(obj["taskdir"], tasks, lambda task: run_task(task, keep=keep, force=force))
+
+
+@psy.command()
+@TASKS
+@click.pass_obj
+def test(obj: dict[str, Any], tasks: Sequence[str]) -> int:
+    """Evaluate one assignment of each task, here and now.
+
+    Shows the assignment, the result and the time, and checks that the store can hold it.
+    """
+    from psyrun.commands.running import each_task
+    from psyrun.commands.trial import test_task
+
+    return each_task(obj["taskdir"], tasks, test_task)
+
+
+@psy.command()
+@click.option("-v", "--verbose", is_flag=True, help="List failed and missing assignments.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 unless all tasks are up to date.")
+@TASKS
+@click.pass_obj
+def status(obj: dict[str, Any], tasks: Sequence[str], *, verbose: bool, exit_code: bool) -> int:
+    """Tell how far tasks are."""
+    from psyrun.commands.running import each_task
+    from psyrun.commands.status import show_status
+
+    code = each_task(obj["taskdir"], tasks, lambda task: show_status(task, verbose=verbose))
+    return code if exit_code else ExitCode.OK
+
+
+@psy.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+def merge(folder: Path, file: Path) -> int:
+    """Merge the rows in DIR that are done into FILE.
+
+    DIR is a task's work directory (or its out/), also a copy of it. The extension of FILE
+    chooses the format.
+    """
+    from psyrun.commands.merging import merge_folder
+
+    return merge_folder(folder, file)
+
+
+@psy.command("list")
+@click.pass_obj
+def list_tasks(obj: dict[str, Any]) -> int:
+    """List the names of all tasks."""
+    from psyrun.taskfiles import find_task_files
+
+    for name in find_task_files(obj["taskdir"]):
+        click.echo(name)
+    return ExitCode.OK
+
+
+@psy.command()
+@click.option("--yes", is_flag=True, help="Do it; without this, it is only shown.")
+@TASKS
+@click.pass_obj
+def clean(obj: dict[str, Any], tasks: Sequence[str], *, yes: bool) -> int:
+    """Remove what tasks have made: their work directories with rows, logs and results."""
+    from psyrun.commands.upkeep import clean_tasks
+
+    return clean_tasks(obj["taskdir"], tasks, yes=yes)
+
+
+@psy.command("new-task")
+@click.argument("name")
+@click.option(
+    "--scheduler",
+    default="ImmediateRun",
+    show_default=True,
+    help="A scheduler of Psyrun, or package.module.Class.",
+)
+@click.pass_obj
+def new_task(obj: dict[str, Any], name: str, scheduler: str) -> int:
+    """Write a task file to start from; it runs as it is."""
+    from psyrun.commands.upkeep import write_task_file
+
+    return write_task_file(obj["taskdir"], name, scheduler)
+
+
+@psy.command()
+@TASKS
+@click.pass_obj
+def kill(obj: dict[str, Any], tasks: Sequence[str]) -> int:
+    """End the jobs of tasks, and no others."""
+    from psyrun.commands.upkeep import kill_tasks
+
+    return kill_tasks(obj["taskdir"], tasks)
+
+
+class Terminated(BaseException):
+    """SIGTERM came; raised wherever the program is, so that everything is put in order."""
+
+
+def psy_main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line, and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments after `psy`. None takes them from the command line.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        warnings.simplefilter("always", TaskWarning)
+        try:
+            return int(psy.main(arguments, prog_name="psy", standalone_mode=False) or 0)
+        except click.UsageError as err:
+            err.show()
+            return ExitCode.USAGE
+        except click.ClickException as err:
+            err.show()
+            return ExitCode.FAILED
+        except (KeyboardInterrupt, click.Abort):
+            return _interrupted(ExitCode.INTERRUPTED)
+        except Terminated:
+            return _interrupted(ExitCode.TERMINATED)
+        except Exception as err:  # the boundary: here errors become messages
+            if debug:
+                raise
+            show_error(describe(err))
+            return ExitCode.FAILED
+
+
+def _interrupted(code: ExitCode) -> ExitCode:
+    click.echo("interrupted; finished rows are kept, go on with the same command", err=True)
+    return code
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    own = issubclass(category, TaskWarning)
+    show_warning(str(message) if own else f"{category.__name__}: {message}")
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise Terminated
+
+
+def console() -> None:
+    """Be the `psy` command."""
+    signal.signal(signal.SIGTERM, _terminate)
+    code = psy_main()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)

@@ -1,0 +1,114 @@
+"""Own the showing of progress on standard error: a bar on a terminal, now and then a line elsewhere."""
+
+import sys
+import time
+from typing import Any
+
+_PATIENCE_SECONDS = 0.5
+_LINE_SECONDS = 10.0
+
+
+class Bar:
+    """Shows how many rows are done.
+
+    Nothing is shown of what is over within half a second.
+
+    Parameters
+    ----------
+    total : int
+        How many rows there are to do.
+    label : str
+        What they belong to.
+    """
+
+    def __init__(self, total: int, label: str = "") -> None:
+        self.total = total
+        self.label = label
+        self._began = time.monotonic()
+        self._line_due = self._began + _LINE_SECONDS
+        self._rich: Any = None
+        self._on_terminal = sys.stderr.isatty()
+
+    def update(self, done: int, failed: int = 0) -> None:
+        """Show how many rows are done, and how many failed."""
+        now = time.monotonic()
+        if now - self._began < _PATIENCE_SECONDS:
+            return
+        if self._on_terminal:
+            self._update_bar(done, failed)
+        elif now >= self._line_due:
+            self._line_due = now + _LINE_SECONDS
+            print(self.line(done, failed, now - self._began), file=sys.stderr, flush=True)
+
+    def line(self, done: int, failed: int, seconds: float) -> str:
+        """Put the state in one line.
+
+        Examples
+        --------
+        >>> Bar(1000, "square").line(240, 10, 5.0)
+        'square: 250 of 1,000 rows, 10 failed, 50 rows/s, 15 s left'
+        """
+        ended = done + failed
+        parts = [f"{self.label}: {ended:,} of {self.total:,} rows".removeprefix(": ")]
+        if failed:
+            parts.append(f"{failed:,} failed")
+        if ended and seconds > 0:
+            rate = ended / seconds
+            parts.append(f"{rate:,.3g} rows/s")
+            parts.append(f"{duration((self.total - ended) / rate)} left")
+        return ", ".join(parts)
+
+    def _update_bar(self, done: int, failed: int) -> None:
+        if self._rich is None:
+            self._rich = _make_bar(self.total, self.label)
+        self._rich.update(
+            0,
+            completed=done + failed,
+            failed=f"{failed:,} failed" if failed else "",
+            rate=f"{(done + failed) / (time.monotonic() - self._began):,.3g} rows/s",
+        )
+
+    def close(self) -> None:
+        """Stop showing."""
+        if self._rich is not None:
+            self._rich.stop()
+            self._rich = None
+
+
+def _make_bar(total: int, label: str) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    narrow = Console(stderr=True).width < 60
+    columns = [
+        TextColumn("{task.description}"),
+        *([] if narrow else [BarColumn()]),
+        MofNCompleteColumn(),
+        TextColumn("[red]{task.fields[failed]}"),
+        *([] if narrow else [TextColumn("{task.fields[rate]}")]),
+        TimeRemainingColumn(),
+    ]
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.add_task(label, total=total, failed="", rate="")
+    bar.start()
+    return bar
+
+
+def duration(seconds: float) -> str:
+    """Put a duration in words that are short enough.
+
+    Examples
+    --------
+    >>> [duration(s) for s in (0.00012, 0.25, 59, 600, 7300, 200000)]
+    ['0.12 ms', '250 ms', '59 s', '10 min', '2 h 2 min', '2 d 8 h']
+    """
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{whole} s"
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60)):
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 and whole < 600 else "")

@@ -1,0 +1,168 @@
+"""Own the merging of what is there in a folder, whole or not, in its place or copied away.
+
+Runs no task file, except where values can't be loaded without a class that one defines.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psyrun import columns
+from psyrun.code import frozen_code
+from psyrun.exceptions import PsyrunError, StoreError, WorkdirError
+from psyrun.files import crc32
+from psyrun.jobs import read_job
+from psyrun.loading import FrozenFinder, FrozenModule
+from psyrun.merge import Merger
+from psyrun.rows import RowState
+from psyrun.runfile import Run, read_run_file
+from psyrun.snapshot import load
+from psyrun.state import Source, read_sources, task_state
+from psyrun.store import Store, store_for
+from psyrun.workdir import Workdir, run_of
+
+
+@dataclass(frozen=True)
+class Found:
+    """The rows found in a folder.
+
+    Attributes
+    ----------
+    columns : dict
+        Their columns.
+    done, missing : int
+        How many rows they are, and how many more there should be, as far as is known.
+    notes : list of str
+        What the user should know about how they were found.
+    """
+
+    columns: Mapping[str, Any]
+    done: int
+    missing: int = 0
+    notes: Sequence[str] = ()
+
+
+def find_rows(folder: Path, store: Store) -> Found:
+    """Gather the rows that are done from a task's work directory, or a part or copy of it.
+
+    Parameters
+    ----------
+    folder : Path
+        A work directory, its `out/`, or any folder of partial results.
+    store : Store
+        What the rows will be written with.
+
+    Raises
+    ------
+    WorkdirError
+        If there is nothing to merge.
+    """
+    if not folder.is_dir():
+        raise WorkdirError(f"there is no folder {folder}")
+    for root in (folder, folder.absolute().parent):
+        workdir = Workdir(root)
+        if workdir.run_file.exists() and workdir.out_folder.is_dir():
+            return _of_task(workdir, store)
+    sources = read_sources(_Loose(folder))
+    partials = [source for source in sources if not source.is_journal]
+    if partials:
+        return _of_partials(partials, len(sources) - len(partials))
+    return _of_files(folder)
+
+
+class _Loose(Workdir):
+    """A folder of partial results without the work directory around it."""
+
+    @property
+    def out_folder(self) -> Path:
+        """The folder itself."""
+        return self.root
+
+
+def _of_task(workdir: Workdir, store: Store) -> Found:
+    """Merge a task's rows: those of the last run, and what older ones have besides."""
+    file = read_run_file(workdir, workdir.root.name)
+    if file.last is None:
+        raise WorkdirError(f"{workdir.root} has no rows: the task was never run")
+    make_classes_known(workdir, file.last)
+    sources, notes = _verified(read_sources(workdir))
+    others = {source.code for source in sources} - set(file.last.codes)
+    run = dataclasses.replace(
+        file.last, accepted=tuple(sorted({*file.last.accepted, *others}))
+    )
+    state = task_state(workdir, run, sources)
+    merger = Merger(workdir, state, load(workdir.snapshot(run.snapshot)), store)
+    done = state.count(RowState.DONE)
+    return Found(merger.columns(run.exclude), done, run.size - done, notes)
+
+
+def _verified(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
+    """Leave out the partial results whose CRC is wrong."""
+    kept, notes = [], []
+    for source in sources:
+        if source.info is not None and crc32(source.path) != source.info["crc"]:
+            notes.append(f"{source.path} is damaged and left out")
+            continue
+        if source.damaged:
+            notes.append(f"{source.path}: {source.damaged} damaged places, those rows are left out")
+        kept.append(source)
+    return kept, notes
+
+
+def make_classes_known(workdir: Workdir, run: Run) -> None:
+    """Let classes that the task's frozen code defines be found when values are unpickled."""
+    try:
+        image = frozen_code(workdir.code(run.code))
+        taskdir = Path(read_job(workdir, next(iter(run.jobs))).taskdir)
+    except (PsyrunError, FileNotFoundError, StopIteration):
+        return
+    modules = {
+        name: FrozenModule(taskdir / module.path, module.source, module.is_package)
+        for name, module in image.modules.items()
+    }
+    path = taskdir / image.task_file
+    modules[path.stem] = FrozenModule(path, image.task_source, is_package=False)
+    sys.meta_path.insert(0, FrozenFinder(modules))  # type: ignore[arg-type]
+
+
+def _of_partials(partials: Sequence[Source], journals: int) -> Found:
+    """Join partial results by the notes beside them, in the order of their space."""
+    sources, notes = _verified(partials)
+    newest = max(sources, key=lambda s: run_of(s.job)).snapshot if sources else ""
+    mine = [source for source in sources if source.snapshot == newest]
+    if len(mine) < len(sources):
+        notes.append("rows of older parameter spaces are left out")
+    if journals:
+        notes.append(
+            f"{journals} journals are left out: their parameters are in the task's work "
+            "directory; merge that"
+        )
+    by_row: dict[int, tuple[columns.Columns, int]] = {}
+    for source in sorted(mine, key=lambda s: run_of(s.job)):
+        data = store_for(source.path).load(source.path)
+        numbers = (row for start, stop in source.done for row in range(start, stop))
+        by_row.update((row, (data, place)) for place, row in enumerate(numbers))
+    ordered = [by_row[row] for row in sorted(by_row)]
+    found = [{name: column[place] for name, column in data.items()} for data, place in ordered]
+    return Found(columns.from_rows(found), len(found), notes=notes)
+
+
+def _of_files(folder: Path) -> Found:
+    """Join result files one after the other."""
+    blocks = []
+    for path in sorted(folder.iterdir()):
+        try:
+            data = store_for(path).load(path)
+        except (StoreError, OSError):
+            continue
+        blocks.append((max(map(len, data.values()), default=0), data))
+    if not blocks:
+        raise WorkdirError(f"{folder} holds no rows of Psyrun")
+    note = (
+        "nothing tells how these files belong together, so they were joined in the order of "
+        "their names"
+    )
+    return Found(columns.concat(blocks), sum(size for size, _ in blocks), notes=[note])

@@ -1,0 +1,86 @@
+"""Own the finding of task files by name, without running any."""
+
+import ast
+import difflib
+import os
+from pathlib import Path
+
+from psyrun.exceptions import TaskError
+
+CONF = "psy-conf.py"
+PREFIX = "task_"
+
+
+def find_task_files(taskdir: str | os.PathLike[str]) -> dict[str, Path]:
+    """Find the task files of a folder by task name.
+
+    Raises
+    ------
+    TaskError
+        If there is no such folder, or two files declare one name.
+    """
+    folder = Path(taskdir).absolute()
+    if not folder.is_dir():
+        raise TaskError(
+            f"there is no folder {folder}; go to the project's folder, name another with "
+            "--taskdir, or make a first task with: psy new-task NAME"
+        )
+    files: dict[str, Path] = {}
+    for path in sorted(folder.glob(f"{PREFIX}*.py")):
+        name = declared(path, "name") or name_from(path)
+        if name in files:
+            raise TaskError(f"{files[name]} and {path} both declare the task {name!r}")
+        files[name] = path
+    return files
+
+
+def find_task_file(taskdir: str | os.PathLike[str], name: str) -> Path:
+    """Find one task's file.
+
+    Raises
+    ------
+    TaskError
+        If there is no such task; the message names a similar one.
+    """
+    files = find_task_files(taskdir)
+    if name in files:
+        return files[name]
+    raise TaskError(f"there is no task {name!r} in {taskdir}{suggestion(name, list(files))}")
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """Ask whether a similar name was meant, or list what there is."""
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; there are: {', '.join(known)}" if known else "; there is none at all"
+
+
+def name_from(path: Path) -> str:
+    """Tell a task's name from its file's name."""
+    return path.stem.removeprefix(PREFIX)
+
+
+def declared(path: Path, setting: str) -> str | None:
+    """Read a setting that a file gives as plain text (`name = 'x'`), without running it."""
+    try:
+        source = path.read_bytes()
+        if setting.encode() not in source:
+            return None
+        body = ast.parse(source).body
+    except (OSError, SyntaxError, ValueError):
+        return None
+    value = None
+    for node in body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
+                if name == setting:
+                    value = text
+    return value
+
+
+def workdir_root(taskdir: str | os.PathLike[str], name: str, path: Path | None) -> Path:
+    """Tell where a task's work directory is, as far as that is written as plain text."""
+    conf = Path(taskdir) / CONF
+    folder = (path and declared(path, "workdir")) or declared(conf, "workdir") or "psy-work"
+    return Path(folder) / name
