@@ -231,9 +231,9 @@ def _reach_module(name: str, found: dict[str, FrozenModule]) -> None:
     is_package = spec.submodule_search_locations is not None
     if spec.origin is None and spec.submodule_search_locations:
         folder = Path(next(iter(spec.submodule_search_locations)))
-        if _is_local(folder):
+        if is_local(folder):
             found[name] = FrozenModule(folder, None, is_package=True)
-    elif spec.origin and spec.origin.endswith(".py") and _is_local(path := Path(spec.origin)):
+    elif spec.origin and spec.origin.endswith(".py") and is_local(path := Path(spec.origin)):
         source = path.read_bytes()
         found[name] = FrozenModule(path, source, is_package)
         _reach(source, name if is_package else parent, found)
@@ -277,7 +277,8 @@ def _prefixes(name: str) -> Iterator[str]:
         yield ".".join(parts[:end])
 
 
-def _is_local(path: Path) -> bool:
+def is_local(path: Path) -> bool:
+    """Tell whether a file is the user's own: not installed, not Python's, not Psyrun's."""
     resolved = path.resolve()
     return not (
         {"site-packages", "dist-packages"} & set(resolved.parts)

@@ -1,6 +1,5 @@
 """Own the words in which outcomes and states are told; pure text, nothing is printed here."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import islice
@@ -73,27 +72,33 @@ def complaint(outcome: Outcome, workdir: Workdir) -> Iterator[str]:
     name = outcome.plan.task.name
     for message in sorted({_cause(failure) for failure in outcome.job_failures}):
         yield f"{name}: no row could be evaluated: {message}"
+    total = outcome.done + outcome.failed + outcome.missing
     parts = [
-        f"{rows_text(count)} {word}"
-        for count, word in ((outcome.failed, "failed"), (outcome.missing, "missing"))
+        f"{count:,} {word}"
+        for count, word in ((outcome.failed, "failed"), (outcome.missing, "are missing"))
         if count
     ]
-    total = outcome.done + outcome.failed + outcome.missing
-    yield f"{name}: {' and '.join(parts)} of {total:,}, so there is no new result"
+    yield f"{name}: of {rows_text(total)} {' and '.join(parts)}, so there is no new result"
     yield from causes(outcome.errors)
-    yield f"see them:          psy status -v {name}"
-    yield f"evaluate them:     psy run {name}"
+    yield f"  see them:        psy status -v {name}"
+    yield f"  evaluate them:   psy run {name}"
     if outcome.done:
-        yield f"after mending execute, keep the {outcome.done:,} done: psy run -c {name}"
-        yield f"merge what is there: psy merge {workdir.root} FILE"
+        yield f"  keep the done:   psy run -c {name}   (if you change the code)"
+        yield f"  merge the done:  psy merge {workdir.root} FILE"
 
 
 def causes(errors: Sequence[Failure]) -> Iterator[str]:
-    """Count errors by type and message, the most frequent first."""
-    counted = Counter(_cause(failure) for failure in errors)
-    for text, count in counted.most_common(_MOST_CAUSES):
-        yield f"  {rows_text(count)}: {text}"
-    rest = len(counted) - _MOST_CAUSES
+    """Count errors by type and place, the most frequent first, with an example of each."""
+    groups: dict[tuple[str, str], list[Failure]] = {}
+    for failure in errors:
+        key = (str(failure.error.get("type")), str(failure.error.get("place", "")))
+        groups.setdefault(key, []).append(failure)
+    ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
+    for (_, place), found in ordered[:_MOST_CAUSES]:
+        where = f" ({Path(place).name})" if place else ""
+        example = "" if len(found) == 1 else "for example "
+        yield f"  {rows_text(len(found))}: {example}{_cause(found[0])}{where}"
+    rest = len(groups) - _MOST_CAUSES
     if rest > 0:
         yield f"  and {rest:,} more kinds of errors"
 

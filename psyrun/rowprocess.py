@@ -17,10 +17,11 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 from psyrun import machine, snapshot
-from psyrun.code import CodeImage
+from psyrun.code import CodeImage, is_local
 from psyrun.exceptions import PsyrunError, RowError
 from psyrun.jobs import Job
 from psyrun.journal import JournalWriter
@@ -236,8 +237,6 @@ class RowProcess:
 
 def load_frozen(image: CodeImage, job: Job) -> TaskDef:
     """Load a task from frozen code; its local modules come from there too."""
-    from pathlib import Path
-
     taskdir = Path(job.taskdir)
     modules = {
         name: FrozenModule(taskdir / m.path, m.source, m.is_package)
@@ -301,11 +300,19 @@ def describe_error(err: BaseException) -> dict[str, Any]:
     return {
         "type": name if module in {"builtins", "psyrun.exceptions"} else f"{module}.{name}",
         "message": str(err),
+        "place": _place(err),
         "traceback": "".join(lines),
         "host": machine.host(),
         "process": os.getpid(),
         "when": now(),
     }
+
+
+def _place(err: BaseException) -> str:
+    """Name the innermost line of the user's own code that an error came through."""
+    frames = traceback.extract_tb(err.__traceback__)
+    own = [frame for frame in frames if is_local(Path(frame.filename))]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else ""
 
 
 def describe_assignment(assignment: Mapping[str, Any]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import click
 
 from psyrun import machine
 from psyrun.commands.messages import show_error, show_warning
-from psyrun.exceptions import PsyrunError
+from psyrun.exceptions import PsyrunError, RowError
 from psyrun.loading import working_in
 from psyrun.progress import duration
 from psyrun.report import rows_text
@@ -42,7 +42,8 @@ def test_task(task: TaskDef) -> bool:
         seconds = time.perf_counter() - began
     except Exception as err:  # noqa: BLE001 - the boundary to the user's code
         error = describe_error(err)
-        click.echo(error["traceback"], err=True, nl=False)
+        if not isinstance(err, RowError):
+            click.echo(error["traceback"], err=True, nl=False)
         show_error(f"{task.name}: row 0 failed: {error['type']}: {error['message']}")
         return False
     click.echo("gives")

@@ -43,7 +43,7 @@ class PickleStore(Store):
             try:
                 pickle.dump(streamed, file, protocol=self.protocol)
             except (pickle.PicklingError, TypeError, AttributeError) as err:
-                raise StoreError(f"{filename}: {self._culprit(data)} ({err})") from err
+                raise StoreError(f"{self._culprit(data)} ({err})") from err
 
     def _culprit(self, data: Mapping[str, Any]) -> str:
         for name, column in data.items():
