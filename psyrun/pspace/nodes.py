@@ -146,7 +146,7 @@ class Sum(ParameterSpace):
 
     def block(self, start: int, stop: int) -> Columns:
         columns: Columns = {name: [] for name in self._names}
-        for part, first, last in self._overlaps(start, stop):
+        for part, first, last in self.overlaps(start, stop):
             _extend(columns, last - first, part.block(first, last))
         return columns
 
@@ -158,7 +158,8 @@ class Sum(ParameterSpace):
             _extend(columns, len(inside), self.parts[place].take(inside))
         return columns
 
-    def _overlaps(self, start: int, stop: int) -> Iterator[tuple[ParameterSpace, int, int]]:
+    def overlaps(self, start: int, stop: int) -> Iterator[tuple[ParameterSpace, int, int]]:
+        """Yield each part that has some of a block's rows, and which of its own these are."""
         offsets = self._offsets
         place = bisect_right(offsets, start) - 1
         while start < stop:

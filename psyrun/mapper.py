@@ -1,0 +1,371 @@
+"""Own the maps: call a function with each assignment of a space, and collect the columns.
+
+They know nothing of tasks and work directories. Rows are evaluated block by block: columns in,
+columns out.
+"""
+
+from __future__ import annotations
+
+import pickle
+import reprlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from psyrun.columns import Columns, concat, from_rows
+from psyrun.exceptions import IneffectiveExcludeWarning, ParameterSpaceError, PsyrunError
+from psyrun.pspace.base import blocks
+from psyrun.pspace.sharding import schedule, shard
+from psyrun.signature import bind, check_call
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from psyrun.pspace import ParameterSpace
+
+__all__ = ["evaluate", "get_result", "map_pspace", "map_pspace_parallel"]
+
+Function: TypeAlias = Callable[..., Any]
+Report: TypeAlias = Callable[[int, int], object]
+"""Called with the number of rows done and of all rows."""
+
+_Evaluated: TypeAlias = Iterator[tuple[int, Columns, set[str]]]
+"""Blocks: how many rows, their columns, and which names to leave out were among the results."""
+
+
+def get_result(
+    fn: Function, row: Mapping[str, Any], exclude: Iterable[str] | None = None
+) -> dict[str, Any]:
+    """Evaluate a function for one assignment.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes the parameters as keywords and returns a mapping, or one plain value.
+    row : mapping
+        The assignment.
+    exclude : iterable of str, optional
+        Names to leave out; None leaves out nothing.
+
+    Returns
+    -------
+    dict
+        The assignment, updated with what `fn` returned; a plain value is called ``result``.
+
+    Warns
+    -----
+    IneffectiveExcludeWarning
+        If a name to leave out does not occur.
+
+    Examples
+    --------
+    >>> get_result(lambda a, b: {"c": a + b}, {"a": 1, "b": 2}, exclude=["b"])
+    {'a': 1, 'c': 3}
+    """
+    excluded = _names(exclude)
+    result = {**row, **_as_row(fn(**row))}
+    _warn_of_ineffective(excluded.difference(result))
+    return {name: value for name, value in result.items() if name not in excluded}
+
+
+def map_pspace(
+    fn: Function, pspace: ParameterSpace, exclude: Iterable[str] | None = None
+) -> Columns:
+    """Evaluate a function for each assignment of a parameter space, one after the other.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes the parameters as keywords and returns a mapping from names to results, or one
+        plain value.
+    pspace : ParameterSpace
+        Assignments.
+    exclude : iterable of str, optional
+        Names to leave out of what is returned; None leaves out nothing.
+
+    Returns
+    -------
+    dict of str to list
+        The columns of the parameters, then those of the results (``result`` for plain values),
+        in the order of the space. A result replaces a parameter of the same name. Where a row
+        lacks a result that others have, NaN stands in.
+
+    Raises
+    ------
+    ParameterSpaceError
+        If `fn` cannot be called with the parameters of the space.
+    Exception
+        Whatever `fn` raises, with a note that names the assignment.
+
+    Warns
+    -----
+    IneffectiveExcludeWarning
+        If a name to leave out does not occur.
+
+    Examples
+    --------
+    >>> from psyrun import Param
+    >>> map_pspace(lambda a, b: a * b, Param(a=[2, 3]) * Param(b=[5, 7]))
+    {'a': [2, 2, 3, 3], 'b': [5, 7, 5, 7], 'result': [10, 14, 15, 21]}
+    """
+    _check(fn, pspace)
+    excluded = _names(exclude)
+    return _collect(pspace, excluded, _evaluate_here(fn, pspace, excluded))
+
+
+def map_pspace_parallel(  # noqa: PLR0913 - the arguments of 0.8, and one more
+    fn: Function,
+    pspace: ParameterSpace,
+    n_jobs: int = -1,
+    backend: str = "loky",
+    exclude: Iterable[str] | None = None,
+    *,
+    progress: bool | Report = False,
+) -> Columns:
+    """Evaluate a function for each assignment of a parameter space, in several processes.
+
+    Rows are dealt out in blocks, which get smaller towards the end so that all processes end
+    together.
+
+    Parameters
+    ----------
+    fn : callable
+        As for `map_pspace`; may be defined in a notebook or in ``__main__``.
+    pspace : ParameterSpace
+        Assignments.
+    n_jobs : int
+        Number of processes as in joblib: -1 is one for each usable core, 1 is `map_pspace`.
+    backend : str
+        Backend of joblib: ``loky``, ``multiprocessing``, ``threading``, or a registered one.
+    exclude : iterable of str, optional
+        Names to leave out of what is returned; None leaves out nothing.
+    progress : bool or callable
+        Whether to show a progress bar on standard error; or a function that is called with
+        the number of rows done and of all rows.
+
+    Returns
+    -------
+    dict of str to list
+        As from `map_pspace`, in the order of the space.
+
+    Raises
+    ------
+    ParameterSpaceError
+        If `fn` cannot be called with the parameters of the space.
+    PsyrunError
+        In the place of an exception that cannot be pickled.
+    Exception
+        Whatever else `fn` raises, with a note that names the assignment.
+
+    Warns
+    -----
+    IneffectiveExcludeWarning
+        If a name to leave out does not occur.
+
+    Examples
+    --------
+    >>> from psyrun import Param
+    >>> map_pspace_parallel(lambda a: {"b": a + 1}, Param(a=[1, 2]), n_jobs=1)
+    {'a': [1, 2], 'b': [2, 3]}
+    """
+    _check(fn, pspace)
+    excluded = _names(exclude)
+    evaluated = _evaluate_in_pool(fn, pspace, excluded, n_jobs=n_jobs, backend=backend)
+    if callable(progress) or not progress:
+        return _collect(pspace, excluded, evaluated, progress or None)
+    from psyrun.progress import Bar
+
+    bar = Bar(pspace.size, getattr(fn, "__name__", ""))
+    try:
+        return _collect(pspace, excluded, evaluated, lambda done, _: bar.update(done))
+    finally:
+        bar.close()
+
+
+def evaluate(fn: Function, columns: Columns) -> Columns:
+    """Evaluate a function for a block of rows.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes the parameters as keywords and returns a mapping, or one plain value.
+    columns : dict of str to list
+        Parameters of the rows; at least one column.
+
+    Returns
+    -------
+    dict of str to list
+        The results alone.
+
+    Raises
+    ------
+    Exception
+        Whatever `fn` raises, with a note that names the assignment.
+
+    Examples
+    --------
+    >>> evaluate(lambda a: a * 10, {"a": [1, 2]})
+    {'result': [10, 20]}
+    """
+    rows: list[dict[str, Any]] = []
+    append = rows.append
+    try:
+        for result in map(bind(fn, list(columns)), *columns.values()):
+            # a copy: the function may return the same dict again with other values
+            append(result.copy() if type(result) is dict else _as_row(result))
+    except Exception as error:
+        error.add_note(_where(columns, len(rows)))
+        raise
+    if len(rows) < len(next(iter(columns.values()))):  # map takes it for its own end
+        stopped = RuntimeError(f"{_title(fn)} raised StopIteration")
+        stopped.add_note(_where(columns, len(rows)))
+        raise stopped
+    results = from_rows(rows)
+    for name in results:
+        if name in columns:  # where a row does not replace its parameter, that stays
+            old = columns[name]
+            results[name] = [row.get(name, old[place]) for place, row in enumerate(rows)]
+    return results
+
+
+def _evaluate_here(fn: Function, pspace: ParameterSpace, excluded: set[str]) -> _Evaluated:
+    for start, stop in blocks(pspace.size):
+        columns = pspace.columns(start, stop)
+        results = evaluate(fn, columns)
+        yield stop - start, columns | results, excluded.intersection(results)
+
+
+def _evaluate_in_pool(
+    fn: Function, pspace: ParameterSpace, excluded: set[str], *, n_jobs: int, backend: str
+) -> _Evaluated:
+    import joblib
+
+    with joblib.parallel_config(backend=backend):
+        workers = joblib.effective_n_jobs(n_jobs)
+    if workers == 1 or pspace.size < 2:
+        yield from _evaluate_here(fn, pspace, excluded)
+        return
+    cargo = fn if backend == "threading" else _Cargo.pack(fn)
+    cut = schedule(pspace.size, workers)
+    pool = _pool(n_jobs, backend)
+    calls = (
+        joblib.delayed(_evaluate_shard)(cargo, shard(pspace, *block), excluded) for block in cut
+    )
+    for (start, stop), (results, found) in zip(cut, pool(calls), strict=True):
+        # parameters do not travel back: they are decoded here while the workers are busy
+        yield stop - start, pspace.columns(start, stop) | results, found
+
+
+def _pool(n_jobs: int, backend: str) -> Any:
+    import joblib
+
+    options = {"n_jobs": n_jobs, "backend": backend, "batch_size": 1}
+    try:
+        return joblib.Parallel(**options, return_as="generator")
+    except ValueError:  # some backends have no generators: progress comes at the end
+        return joblib.Parallel(**options)
+
+
+def _evaluate_shard(
+    cargo: Function | _Cargo, space: ParameterSpace, excluded: set[str]
+) -> tuple[Columns, set[str]]:
+    """Evaluate a block in a worker; return its results and what was left out of them."""
+    fn = cargo.unpack() if isinstance(cargo, _Cargo) else cargo
+    try:
+        results = evaluate(fn, space.columns())
+    except Exception as error:
+        if cargo is fn or _survives_pickling(error):
+            raise
+        portable = PsyrunError(f"{type(error).__name__}: {error}")
+        for note in getattr(error, "__notes__", ()):
+            portable.add_note(note)
+        raise portable from None
+    found = excluded.intersection(results)
+    return {name: results[name] for name in results if name not in found}, found
+
+
+class _Cargo(NamedTuple):
+    """A function on its way to workers: pickled once, unpickled once in each of them."""
+
+    pickled: bytes
+    token: str
+
+    @classmethod
+    def pack(cls, fn: Function) -> Self:
+        import uuid
+
+        import cloudpickle
+
+        return cls(cloudpickle.dumps(fn), uuid.uuid4().hex)
+
+    @lru_cache(maxsize=1)  # noqa: B019 - one function is kept on purpose
+    def unpack(self) -> Function:
+        fn: Function = pickle.loads(self.pickled)
+        return fn
+
+
+def _survives_pickling(error: Exception) -> bool:
+    import cloudpickle
+
+    try:
+        return type(pickle.loads(cloudpickle.dumps(error))) is type(error)
+    except Exception:  # noqa: BLE001 - users' classes may raise anything here
+        return False
+
+
+def _collect(
+    pspace: ParameterSpace,
+    excluded: set[str],
+    evaluated: _Evaluated,
+    report: Report | None = None,
+) -> Columns:
+    """Join evaluated blocks as they come, and leave out what is not wanted."""
+    missed = excluded.difference(pspace.keys())
+    size, done = pspace.size, 0
+
+    def wanted() -> Iterator[tuple[int, Columns]]:
+        nonlocal done
+        # a block without rows keeps the parameters of an empty space
+        yield 0, {name: [] for name in pspace.keys() if name not in excluded}  # noqa: SIM118
+        for rows, columns, found in evaluated:
+            missed.difference_update(found)
+            yield rows, {name: columns[name] for name in columns if name not in excluded}
+            done += rows
+            if report:
+                report(done, size)
+
+    joined = concat(wanted())
+    if size:
+        _warn_of_ineffective(missed)
+    return joined
+
+
+def _check(fn: Function, pspace: ParameterSpace) -> None:
+    fault = check_call(fn, pspace.keys()) if pspace.size else None
+    if fault:
+        raise ParameterSpaceError(fault)
+
+
+def _as_row(result: Any) -> dict[str, Any]:
+    return dict(result) if isinstance(result, Mapping) else {"result": result}
+
+
+def _names(exclude: Iterable[str] | None) -> set[str]:
+    return {exclude} if isinstance(exclude, str) else set(exclude or ())
+
+
+def _warn_of_ineffective(names: Iterable[str]) -> None:
+    listed = ", ".join(map(repr, sorted(names)))
+    if listed:
+        message = f"cannot leave out {listed}: neither a parameter nor a result"
+        warnings.warn(message, IneffectiveExcludeWarning, stacklevel=4)
+
+
+def _where(columns: Columns, row: int) -> str:
+    shown = (f"{name}={reprlib.repr(column[row])}" for name, column in columns.items())
+    return f"at the assignment {', '.join(shown)}"
+
+
+def _title(fn: Function) -> str:
+    return f"{getattr(fn, '__name__', type(fn).__name__)}()"
