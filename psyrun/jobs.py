@@ -1,11 +1,15 @@
 """Own job specifications: data in `in/<job>.json`, written at submission, read by workers."""
 
+import os
 from dataclasses import asdict, dataclass
+from typing import Any
 
+from psyrun import machine
 from psyrun.exceptions import WorkdirError
 from psyrun.files import read_json, write_json
+from psyrun.locks import now
 from psyrun.rows import Ranges
-from psyrun.workdir import Workdir
+from psyrun.workdir import Workdir, run_of
 
 FORMAT = 1
 
@@ -65,3 +69,15 @@ def job_names(workdir: Workdir, run: int) -> list[str]:
     names = [p.stem for p in workdir.jobs_folder.glob(f"{run}-*.json")]
     return sorted(names, key=lambda name: int(name.partition("-")[2]))
 
+
+def origin(job: Job) -> dict[str, Any]:
+    """Say what a journal of a job belongs to, and who writes it."""
+    return {
+        "job": job.name,
+        "run": run_of(job.name),
+        "snapshot": job.snapshot,
+        "code": job.code,
+        "host": machine.host(),
+        "process": os.getpid(),
+        "since": now(),
+    }

@@ -4,6 +4,7 @@ Knows which rows a job has; nothing of plans and schedulers. Unpickles only what
 whole.
 """
 
+import os
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -63,23 +64,62 @@ def write_partial(
     with replacing(path) as temporary:
         store.save(temporary, {name: data[name] for name in (*names, *_other(found, names))})
         size, crc = temporary.stat().st_size, crc32(temporary)
+    write_note(workdir, job, path, (size, crc), names, list(found))
+    for journal_path in journals:
+        journal_path.unlink(missing_ok=True)
+    return True
+
+
+def write_note(
+    workdir: Workdir,
+    job: Job,
+    path: Path,
+    check: tuple[int, int],
+    names: Sequence[str],
+    results: Sequence[str],
+) -> None:
+    """Write the note beside a partial result, which makes its rows count.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's work directory.
+    job : Job
+        The job; the file holds its rows in their order.
+    path : Path
+        The partial result.
+    check : tuple of int
+        Its size in bytes and CRC-32.
+    names, results : sequence of str
+        The parameters and the results that are columns of it.
+    """
     note = {
         "format": PARTIAL_FORMAT,
         "job": job.name,
         "run": run_of(job.name),
         "snapshot": job.snapshot,
         "code": job.code,
-        "file": path.name,
+        "file": os.path.relpath(path, workdir.out_folder),
         "rows": job.rows,
-        "size": size,
-        "crc": crc,
+        "size": check[0],
+        "crc": check[1],
         "parameters": names,
-        "results": list(found),
+        "results": results,
     }
     write_json(workdir.partial_info(job.name), note)
-    for journal_path in journals:
-        journal_path.unlink(missing_ok=True)
-    return True
+
+
+def verified(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
+    """Leave out the partial results whose CRC is wrong, and say so, a line each."""
+    kept, notes = [], []
+    for source in sources:
+        if source.info is not None and crc32(source.path) != source.info["crc"]:
+            notes.append(f"{source.path} is damaged and left out")
+            continue
+        if source.damaged:
+            notes.append(f"{source.path}: {source.damaged} damaged places, those rows are left out")
+        kept.append(source)
+    return kept, notes
 
 
 def _other(found: Columns, names: Sequence[str]) -> list[str]:

@@ -81,7 +81,7 @@ def look(workdir: Workdir, file: RunFile, space: ParameterSpace, image: CodeImag
         same=same,
         accepted=last.accepted if last and keeps else (),
     )
-    state, lost = _state(workdir, run, space, sources)
+    state, lost = state_for(workdir, run, space, sources)
     stale = {c: parts for c, parts in differing.items() if parts and c not in run.accepted}
     done_by = {source.code for source in sources if source.done}
     return Present(
@@ -99,14 +99,14 @@ def accepting(workdir: Workdir, present: Present, space: ParameterSpace) -> Pres
     """Look again, with the rows of all other codes accepted."""
     accepted = tuple(sorted({*present.run.accepted, *present.stale_codes}))
     run = dataclasses.replace(present.run, accepted=accepted)
-    state, lost = _state(workdir, run, space, present.sources)
+    state, lost = state_for(workdir, run, space, present.sources)
     return dataclasses.replace(present, run=run, state=state, lost=lost, stale_codes={})
 
 
 def forgetting(workdir: Workdir, present: Present, space: ParameterSpace) -> Present:
     """Look again, with no earlier row counting."""
     run = dataclasses.replace(present.run, since=present.run.number, accepted=())
-    state, lost = _state(workdir, run, space, ())
+    state, lost = state_for(workdir, run, space, ())
     return dataclasses.replace(present, run=run, state=state, lost=lost, stale_codes={})
 
 
@@ -146,10 +146,29 @@ def _known_snapshot(
     return last.snapshot if equal else digest
 
 
-def _state(
+def state_for(
     workdir: Workdir, run: Run, space: ParameterSpace, sources: Sequence[Source]
 ) -> tuple[TaskState, list[str]]:
-    """Find out how far a run would be, with the rows of older spaces compared here and now."""
+    """Find out how far a run would be, with the rows of older spaces compared here and now.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The work directory.
+    run : Run
+        The run.
+    space : ParameterSpace
+        Its parameter space.
+    sources : sequence of Source
+        The files that hold rows.
+
+    Returns
+    -------
+    state : TaskState
+        How far it is.
+    lost : list of str
+        Why rows of an older space could not be compared.
+    """
     moves: dict[str, Sequence[int]] = {}
     lost = []
     used = select_sources(run, sources)

@@ -23,7 +23,8 @@ from typing import Any, TextIO
 from psyrun import machine, snapshot
 from psyrun.code import CodeImage, is_local
 from psyrun.exceptions import PsyrunError, RowError
-from psyrun.jobs import Job
+from psyrun.files import disk_errors
+from psyrun.jobs import Job, origin
 from psyrun.journal import JournalWriter
 from psyrun.loading import FrozenFinder, FrozenModule
 from psyrun.locks import now
@@ -32,7 +33,7 @@ from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
 from psyrun.signature import bind
 from psyrun.tasks import TaskDef
-from psyrun.workdir import Workdir, run_of
+from psyrun.workdir import Workdir
 
 _BLOCK_ROWS = 10_000
 _TAIL_LINES = 20
@@ -84,15 +85,12 @@ def main(given: Assignment) -> None:
         answers.write(json.dumps({"broken": describe_error(err)}) + "\n")
         return
     answers.write("{}\n")
-    for order in orders:
-        match order:
-            case {"rows": ranges, "job": index}:
-                process.evaluate(given.jobs[index], ranges)
-                answers.write(json.dumps({"evaluated": index}) + "\n")
-            case {"finish": index}:
-                process.finish(given.jobs[index])
-                answers.write(json.dumps({"finished": index}) + "\n")
-    process.close()
+    try:
+        for order in orders:
+            answers.write(json.dumps(process.follow(order)) + "\n")
+        process.close()
+    except OSError as err:  # the user's own are caught row by row: this is a journal's
+        answers.write(json.dumps({"broken": describe_error(err)}) + "\n")
 
 
 class _Orders:
@@ -152,13 +150,25 @@ class RowProcess:
             self._space = snapshot.load(self.given.workdir.snapshot(first.snapshot))
         return self._space
 
+    def follow(self, order: dict[str, Any]) -> dict[str, int]:
+        """Do what the supervisor says, and return the answer."""
+        match order:
+            case {"rows": ranges, "job": index}:
+                self.evaluate(self.given.jobs[index], ranges)
+                return {"evaluated": index}
+            case {"finish": index}:
+                self.finish(self.given.jobs[index])
+                return {"finished": index}
+        raise ValueError(f"unknown order {order!r}")
+
     def evaluate(self, job: Job, ranges: Ranges) -> None:
         """Evaluate some rows of a job, and journal each as it finishes."""
         journal = self._journal_of(job)
         for start, stop in ranges:
             for low in range(start, stop, _BLOCK_ROWS):
                 columns = self.space.columns(low, min(low + _BLOCK_ROWS, stop))
-                self._evaluate_block(journal, low, [columns[name] for name in self.names])
+                with disk_errors(journal.path):
+                    self._evaluate_block(journal, low, [columns[name] for name in self.names])
         self.given.cells[self.given.slot] = IDLE
         self.tail.flush()
 
@@ -244,19 +254,6 @@ def load_frozen(image: CodeImage, job: Job) -> TaskDef:
     }
     sys.meta_path.insert(0, FrozenFinder(modules))  # type: ignore[arg-type]
     return TaskDef(taskdir / image.task_file, image=image)
-
-
-def origin(job: Job) -> dict[str, Any]:
-    """Say what a journal of a job belongs to, and who writes it."""
-    return {
-        "job": job.name,
-        "run": run_of(job.name),
-        "snapshot": job.snapshot,
-        "code": job.code,
-        "host": machine.host(),
-        "process": os.getpid(),
-        "since": now(),
-    }
 
 
 def as_mapping(result: Any, execute: Callable[..., Any]) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from typing import Any
 from psyrun import columns
 from psyrun.code import frozen_code
 from psyrun.exceptions import PsyrunError, StoreError, WorkdirError
-from psyrun.files import crc32
 from psyrun.jobs import read_job
 from psyrun.loading import FrozenFinder, FrozenModule
 from psyrun.merge import Merger
+from psyrun.partial import verified
 from psyrun.rows import RowState
 from psyrun.runfile import Run, read_run_file
 from psyrun.snapshot import load
@@ -88,7 +88,7 @@ def _of_task(workdir: Workdir, store: Store) -> Found:
     if file.last is None:
         raise WorkdirError(f"{workdir.root} has no rows: the task was never run")
     make_classes_known(workdir, file.last)
-    sources, notes = _verified(read_sources(workdir))
+    sources, notes = verified(read_sources(workdir))
     others = {source.code for source in sources} - set(file.last.codes)
     run = dataclasses.replace(
         file.last, accepted=tuple(sorted({*file.last.accepted, *others}))
@@ -97,19 +97,6 @@ def _of_task(workdir: Workdir, store: Store) -> Found:
     merger = Merger(workdir, state, load(workdir.snapshot(run.snapshot)), store)
     done = state.count(RowState.DONE)
     return Found(merger.columns(run.exclude), done, run.size - done, notes)
-
-
-def _verified(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
-    """Leave out the partial results whose CRC is wrong."""
-    kept, notes = [], []
-    for source in sources:
-        if source.info is not None and crc32(source.path) != source.info["crc"]:
-            notes.append(f"{source.path} is damaged and left out")
-            continue
-        if source.damaged:
-            notes.append(f"{source.path}: {source.damaged} damaged places, those rows are left out")
-        kept.append(source)
-    return kept, notes
 
 
 def make_classes_known(workdir: Workdir, run: Run) -> None:
@@ -130,7 +117,7 @@ def make_classes_known(workdir: Workdir, run: Run) -> None:
 
 def _of_partials(partials: Sequence[Source], journals: int) -> Found:
     """Join partial results by the notes beside them, in the order of their space."""
-    sources, notes = _verified(partials)
+    sources, notes = verified(partials)
     newest = max(sources, key=lambda s: run_of(s.job)).snapshot if sources else ""
     mine = [source for source in sources if source.snapshot == newest]
     if len(mine) < len(sources):

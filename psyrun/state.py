@@ -76,7 +76,7 @@ def read_partial(path: Path) -> Source | None:
         info = read_json(path)
         if info["format"] != PARTIAL_FORMAT:
             return None
-        file = path.with_name(info["file"])
+        file = path.parent / info["file"]
         if file.stat().st_size != info["size"]:
             return None
         done = tuple((start, stop) for start, stop in info["rows"])

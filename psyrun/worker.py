@@ -20,7 +20,7 @@ from psyrun import machine, rows, rowprocess
 from psyrun.code import CodeImage, frozen_code
 from psyrun.dealing import Dealer
 from psyrun.exceptions import PsyrunError, TaskError
-from psyrun.jobs import Job, job_names, read_job
+from psyrun.jobs import Job, job_names, origin, read_job
 from psyrun.journal import JournalWriter
 from psyrun.locks import now
 from psyrun.rowprocess import IDLE, Assignment
@@ -257,14 +257,14 @@ class Supervisor:
         if self._deaths > _DEATHS_WITHOUT_ROW:
             return
         self._deaths = _DEATHS_WITHOUT_ROW + 1
+        print(f"{error['type']}: {error['message']}", file=sys.stderr, flush=True)
         for job in self.jobs:
             if left_to_do(self.workdir, job):
                 self._journal(job).job_failed(error)
-        print(f"{error['type']}: {error['message']}", file=sys.stderr, flush=True)
 
     def _journal(self, job: Job) -> JournalWriter:
         if job.name not in self._journals:
-            writer = JournalWriter(self.workdir.new_journal(job.name), rowprocess.origin(job))
+            writer = JournalWriter(self.workdir.new_journal(job.name), origin(job))
             self._journals[job.name] = writer
         return self._journals[job.name]
 
@@ -376,7 +376,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, terminate)
     try:
         return supervisor.run()
-    except PsyrunError as err:
+    except (PsyrunError, OSError) as err:
         print(f"ERROR {err}", file=sys.stderr)
         return 1
     finally:
