@@ -61,7 +61,7 @@ def sync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, settle: bool = True) -> Iterator[Path]:
     """Hand out a temporary path, and put what is written there in the place of `path`.
 
     Parameters
@@ -69,6 +69,9 @@ def replacing(path: Path) -> Iterator[Path]:
     path : Path
         Where the file will stand, complete, once the block ends without an error. The
         temporary path lies in the same folder and has the same file extension.
+    settle : bool
+        Whether to wait until the folder's list of names is on the disk too. Who writes
+        several files into a folder may wait once, at the last.
     """
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     with disk_errors(path):
@@ -77,7 +80,8 @@ def replacing(path: Path) -> Iterator[Path]:
             yield temporary
             sync(temporary)
             temporary.replace(path)
-            sync(path.parent)
+            if settle:
+                sync(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -105,15 +109,15 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file that appears whole."""
-    with replacing(path) as temporary:
+def write_bytes(path: Path, data: bytes, *, settle: bool = True) -> None:
+    """Write a file that appears whole; `settle` as for `replacing`."""
+    with replacing(path, settle=settle) as temporary:
         temporary.write_bytes(data)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON, in a file that appears whole."""
-    write_bytes(path, (json.dumps(value, indent=1) + "\n").encode())
+def write_json(path: Path, value: Any, *, settle: bool = True) -> None:
+    """Write a value as JSON, in a file that appears whole; `settle` as for `replacing`."""
+    write_bytes(path, (json.dumps(value, indent=1) + "\n").encode(), settle=settle)
 
 
 def read_json(path: Path) -> Any:

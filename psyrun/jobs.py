@@ -1,12 +1,13 @@
 """Own job specifications: data in `in/<job>.json`, written at submission, read by workers."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from psyrun import machine
 from psyrun.exceptions import WorkdirError
-from psyrun.files import read_json, write_json
+from psyrun.files import read_json, sync, write_json
 from psyrun.locks import now
 from psyrun.rows import Ranges
 from psyrun.workdir import Workdir, run_of
@@ -38,9 +39,11 @@ class Job:
     rows: Ranges
 
 
-def write_job(workdir: Workdir, job: Job) -> None:
-    """Write a job's specification."""
-    write_json(workdir.job(job.name), {"format": FORMAT, **asdict(job)})
+def write_jobs(workdir: Workdir, jobs: Iterable[Job]) -> None:
+    """Write some jobs' specifications."""
+    for job in jobs:
+        write_json(workdir.job(job.name), {"format": FORMAT, **asdict(job)}, settle=False)
+    sync(workdir.jobs_folder)
 
 
 def read_job(workdir: Workdir, name: str) -> Job:

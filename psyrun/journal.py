@@ -160,6 +160,10 @@ class JournalWriter:
         os.fsync(self._fd)
         self._sync_due = now + _SYNC_SECONDS
 
+    def size(self) -> int:
+        """Return how many bytes the journal has."""
+        return os.fstat(self._fd).st_size
+
     def close(self, *, sync: bool = True) -> None:
         """Close the file, and wait until everything is on the disk unless told not to."""
         if self._fd >= 0:

@@ -17,14 +17,24 @@ from psyrun.columns import Columns, concat, from_rows
 from psyrun.exceptions import IneffectiveExcludeWarning, ParameterSpaceError, PsyrunError
 from psyrun.pspace.base import blocks
 from psyrun.pspace.sharding import schedule, shard
-from psyrun.signature import bind, check_call
+from psyrun.signature import call_each, check_call
 
 if TYPE_CHECKING:
     from typing import Self
 
     from psyrun.pspace import ParameterSpace
 
-__all__ = ["evaluate", "get_result", "map_pspace", "map_pspace_parallel"]
+__all__ = [
+    "as_row",
+    "check_callable",
+    "evaluate",
+    "get_result",
+    "map_pspace",
+    "map_pspace_parallel",
+    "names_of",
+    "schedule",
+    "where",
+]
 
 Function: TypeAlias = Callable[..., Any]
 Report: TypeAlias = Callable[[int, int], object]
@@ -63,8 +73,8 @@ def get_result(
     >>> get_result(lambda a, b: {"c": a + b}, {"a": 1, "b": 2}, exclude=["b"])
     {'a': 1, 'c': 3}
     """
-    excluded = _names(exclude)
-    result = {**row, **_as_row(fn(**row))}
+    excluded = names_of(exclude)
+    result = {**row, **as_row(fn(**row))}
     _warn_of_ineffective(excluded.difference(result))
     return {name: value for name, value in result.items() if name not in excluded}
 
@@ -109,8 +119,8 @@ def map_pspace(
     >>> map_pspace(lambda a, b: a * b, Param(a=[2, 3]) * Param(b=[5, 7]))
     {'a': [2, 2, 3, 3], 'b': [5, 7, 5, 7], 'result': [10, 14, 15, 21]}
     """
-    _check(fn, pspace)
-    excluded = _names(exclude)
+    check_callable(fn, pspace)
+    excluded = names_of(exclude)
     return _collect(pspace, excluded, _evaluate_here(fn, pspace, excluded))
 
 
@@ -169,8 +179,8 @@ def map_pspace_parallel(  # noqa: PLR0913 - the arguments of 0.8, and one more
     >>> map_pspace_parallel(lambda a: {"b": a + 1}, Param(a=[1, 2]), n_jobs=1)
     {'a': [1, 2], 'b': [2, 3]}
     """
-    _check(fn, pspace)
-    excluded = _names(exclude)
+    check_callable(fn, pspace)
+    excluded = names_of(exclude)
     evaluated = _evaluate_in_pool(fn, pspace, excluded, n_jobs=n_jobs, backend=backend)
     if callable(progress) or not progress:
         return _collect(pspace, excluded, evaluated, progress or None)
@@ -211,15 +221,15 @@ def evaluate(fn: Function, columns: Columns) -> Columns:
     rows: list[dict[str, Any]] = []
     append = rows.append
     try:
-        for result in map(bind(fn, list(columns)), *columns.values()):
+        for result in call_each(fn, columns):
             # a copy: the function may return the same dict again with other values
-            append(result.copy() if type(result) is dict else _as_row(result))
+            append(result.copy() if type(result) is dict else as_row(result))
     except Exception as error:
-        error.add_note(_where(columns, len(rows)))
+        error.add_note(where(columns, len(rows)))
         raise
     if len(rows) < len(next(iter(columns.values()))):  # map takes it for its own end
         stopped = RuntimeError(f"{_title(fn)} raised StopIteration")
-        stopped.add_note(_where(columns, len(rows)))
+        stopped.add_note(where(columns, len(rows)))
         raise stopped
     results = from_rows(rows)
     for name in results:
@@ -341,17 +351,26 @@ def _collect(
     return joined
 
 
-def _check(fn: Function, pspace: ParameterSpace) -> None:
+def check_callable(fn: Function, pspace: ParameterSpace) -> None:
+    """Raise `ParameterSpaceError` if a function cannot be called with a space's parameters."""
     fault = check_call(fn, pspace.keys()) if pspace.size else None
     if fault:
         raise ParameterSpaceError(fault)
 
 
-def _as_row(result: Any) -> dict[str, Any]:
+def as_row(result: Any) -> dict[str, Any]:
+    """Make a new dict of what a function returned; a plain value is called ``result``.
+
+    Examples
+    --------
+    >>> as_row(3), as_row({"a": 3})
+    ({'result': 3}, {'a': 3})
+    """
     return dict(result) if isinstance(result, Mapping) else {"result": result}
 
 
-def _names(exclude: Iterable[str] | None) -> set[str]:
+def names_of(exclude: Iterable[str] | None) -> set[str]:
+    """Collect names to leave out; one string is one name."""
     return {exclude} if isinstance(exclude, str) else set(exclude or ())
 
 
@@ -362,7 +381,14 @@ def _warn_of_ineffective(names: Iterable[str]) -> None:
         warnings.warn(message, IneffectiveExcludeWarning, stacklevel=4)
 
 
-def _where(columns: Columns, row: int) -> str:
+def where(columns: Columns, row: int) -> str:
+    """Say in short which assignment a row of some columns is.
+
+    Examples
+    --------
+    >>> where({"a": [1, 2], "b": ["x", "y"]}, 1)
+    "at the assignment a=2, b='y'"
+    """
     shown = (f"{name}={reprlib.repr(column[row])}" for name, column in columns.items())
     return f"at the assignment {', '.join(shown)}"
 

@@ -24,7 +24,12 @@ from psyrun.workdir import Workdir, run_of
 
 
 def write_partial(
-    workdir: Workdir, job: Job, space: ParameterSpace, store: Store, exclude: Sequence[str] = ()
+    workdir: Workdir,
+    job: Job,
+    space: ParameterSpace,
+    store: Store,
+    exclude: Sequence[str] = (),
+    payloads: dict[int, bytes] | None = None,
 ) -> bool:
     """Turn the journals of a job whose rows are all done into its partial result.
 
@@ -44,6 +49,8 @@ def write_partial(
     exclude : sequence of str
         Parameters to leave out. (A result to leave out is left out by merge only, so that
         another choice needs no evaluation.)
+    payloads : dict, optional
+        The pickled results by row, where they are at hand. None reads the journals.
 
     Returns
     -------
@@ -53,7 +60,7 @@ def write_partial(
     if read_partial(workdir.partial_info(job.name)):
         return True
     journals = workdir.journals(job.name)
-    results = journal_results(journals)
+    results = unpickled(payloads if payloads is not None else journal_payloads(journals))
     wanted = sorted(results)
     if rows.of_sorted(wanted) != job.rows:
         return False
@@ -61,7 +68,7 @@ def write_partial(
     names = [name for name in space.keys() if name not in exclude or name in found]
     data = rows_of(job.rows, space).build() | found
     path = workdir.partial(job.name, store.ext)
-    with replacing(path) as temporary:
+    with replacing(path, settle=False) as temporary:
         store.save(temporary, {name: data[name] for name in (*names, *_other(found, names))})
         size, crc = temporary.stat().st_size, crc32(temporary)
     write_note(workdir, job, path, (size, crc), names, list(found))
@@ -126,11 +133,22 @@ def _other(found: Columns, names: Sequence[str]) -> list[str]:
     return [name for name in found if name not in names]
 
 
-def journal_results(paths: Iterable[Path]) -> dict[int, dict[str, Any]]:
-    """Read the results of the done rows in some journals; the last one of a row counts."""
+def journal_payloads(paths: Iterable[Path]) -> dict[int, bytes]:
+    """Read the pickled results of the done rows in some journals; the last of a row counts."""
     payloads: dict[int, bytes] = {}
     for path in paths:
         payloads.update(journal.done_payloads(path))
+    return payloads
+
+
+def unpickled(payloads: Mapping[int, bytes]) -> dict[int, dict[str, Any]]:
+    """Unpickle results.
+
+    Raises
+    ------
+    StoreError
+        If the class of a value cannot be imported.
+    """
     try:
         return dict(zip(payloads, map(pickle.loads, payloads.values()), strict=True))
     except (ImportError, AttributeError) as err:
@@ -173,7 +191,7 @@ def read_results(source: Source, space: ParameterSpace, store: Store) -> Columns
         If the file is damaged.
     """
     if source.info is None:
-        results = journal_results([source.path])
+        results = unpickled(journal_payloads([source.path]))
         ordered = [results[row] for row in sorted(results)]
         if rows.count(source.done) != len(ordered):
             raise WorkdirError(f"{source.path} is damaged; run the task again")

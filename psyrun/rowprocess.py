@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from psyrun import machine, snapshot
+from psyrun import machine, rows, snapshot
 from psyrun.code import CodeImage, is_local
 from psyrun.exceptions import PsyrunError, RowError
 from psyrun.files import disk_errors
@@ -37,6 +37,7 @@ from psyrun.workdir import Workdir
 
 _BLOCK_ROWS = 10_000
 _TAIL_LINES = 20
+_KEEP_BYTES = 64 << 20
 IDLE = -1
 """What a row process's cell holds between rows."""
 
@@ -135,6 +136,7 @@ class RowProcess:
         self.task = load_frozen(given.image, first)
         self._space: ParameterSpace | None = None
         self._journal: tuple[str, JournalWriter] | None = None
+        self._payloads: dict[int, bytes] = {}
         execute = self.task.execute
         extra = self.task.setup(given.slot) if self.task.setup else None
         if isinstance(extra, Mapping):
@@ -177,6 +179,7 @@ class RowProcess:
     ) -> None:
         cells, slot = self.given.cells, self.given.slot
         call, done, clock, dumps = self.call, journal.done, time.perf_counter, pickle.dumps
+        payloads = self._payloads
         row = first - 1
         for values in zip(*columns, strict=True):
             row += 1
@@ -193,6 +196,9 @@ class RowProcess:
                 self._failed(journal, row, began, cause, values)
                 continue
             done(row, began, ended, payload)
+            payloads[row] = payload
+        if journal.size() > _KEEP_BYTES:
+            payloads.clear()
 
     def _failed(
         self,
@@ -215,6 +221,7 @@ class RowProcess:
         if self._journal is not None and self._journal[0] == job.name:
             return self._journal[1]
         self.close()
+        self._payloads.clear()
         workdir = self.given.workdir
         writer = JournalWriter(workdir.new_journal(job.name), origin(job))
         self._journal = (job.name, writer)
@@ -225,8 +232,11 @@ class RowProcess:
 
     def finish(self, job: Job) -> None:
         """Make the partial result of a job, if all of its rows are done."""
+        at_hand = None
         if self._journal is not None and self._journal[0] == job.name:
             self.close(sync=False)
+            if len(self._payloads) == rows.count(job.rows):
+                at_hand = self._payloads
         try:
             write_partial(
                 self.given.workdir,
@@ -234,6 +244,7 @@ class RowProcess:
                 self.space,
                 self.task.store,
                 self.task.exclude_from_result,
+                at_hand,
             )
         except PsyrunError as err:
             print(f"job {job.name}: {err}", flush=True)  # noqa: T201 - goes to the job's log

@@ -16,7 +16,7 @@ from pathlib import Path
 from psyrun import journal, locks, machine, rows, snapshot
 from psyrun.exceptions import JobsRunningWarning, PsyrunError, TaskWorkdirDirtyWarning
 from psyrun.files import read_json
-from psyrun.jobs import Job, write_job
+from psyrun.jobs import Job, write_jobs
 from psyrun.merge import Merger, check_target, write_result
 from psyrun.plan import Action, Plan, make_plan
 from psyrun.rows import RowState
@@ -192,11 +192,14 @@ def _freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
         if not workdir.moves(old, run.snapshot).exists():
             snapshot.write_moves(workdir.moves(old, run.snapshot), moved)
     present.image.freeze(workdir.code(run.code))
-    for name, share in zip(run.jobs, plan.shares, strict=True):
-        job = Job(
-            name, plan.task.name, str(plan.task.taskdir), run.snapshot, run.code, share
-        )
-        write_job(workdir, job)
+    task = plan.task
+    write_jobs(
+        workdir,
+        (
+            Job(name, task.name, str(task.taskdir), run.snapshot, run.code, share)
+            for name, share in zip(run.jobs, plan.shares, strict=True)
+        ),
+    )
 
 
 def _submit(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:

@@ -259,7 +259,10 @@ def read_moves(path: Path) -> list[int] | None:
 
 def rows_of(ranges: Iterable[Sequence[int]], space: ParameterSpace) -> Selection:
     """Select the rows in some ranges of a space."""
+    known = list(ranges)
+    if len(known) == 1:
+        return Selection(space, range(*known[0]))
     rows = array("q")
-    for start, stop in ranges:
+    for start, stop in known:
         rows.extend(range(start, stop))
     return Selection(space, rows)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from psyrun.exceptions import ParameterSpaceError
 from psyrun.pspace.base import AmbiguousOperationError, ParameterSpace, blocks, length
 from psyrun.pspace.matching import row_keys
-from psyrun.signature import bind, check_call, takes
+from psyrun.signature import call_each, check_call, takes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -174,6 +174,8 @@ def where(space: ParameterSpace, fn: Callable[..., Any]) -> Selection:
     """Keep the rows for which a function is true; see `ParameterSpace.where`."""
     names = takes(fn, space.keys())
     fault = check_call(fn, names)
+    if space.keys() and not names:
+        raise ParameterSpaceError(f"where: {fn!r} takes none of {space.keys()}")
     if fault:
         raise ParameterSpaceError(f"where: {fault}")
     return Selection(space, partial(_holding, space, fn, names))
@@ -196,15 +198,10 @@ def _unmatched(
 
 
 def _holding(space: ParameterSpace, fn: Callable[..., Any], names: list[str]) -> array[int]:
-    call = bind(fn, names)
     kept = array("q")
     for start, stop in blocks(space.size):
         columns = space.columns(start, stop)
-        truths = (
-            map(call, *(columns[name] for name in names))
-            if names
-            else (call() for _ in range(start, stop))
-        )
+        truths = call_each(fn, {name: columns[name] for name in names})
         kept.extend(compress(range(start, stop), truths))
     return kept
 
