@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from psyrun.signature import bind, check_call, positional_order, takes
+from psyrun.signature import bind, call_each, check_call, positional_order, takes
 
 
 def plain(a, b, c=3):
@@ -138,3 +138,21 @@ def test_check_call_names_what_is_wrong(fn, names, sentence):
 )
 def test_takes(fn: Any, taken):
     assert takes(fn, ["b", "x", "a"]) == (taken or ["b", "x", "a"])
+
+
+@pytest.mark.parametrize("fn", [plain, by_name, Model(1), Model(1).method, decorated])
+def test_call_each_calls_row_by_row_by_the_meaning_of_names(fn):
+    results = list(call_each(fn, {"b": [2, 4], "a": [1, 3]}))
+    assert [result[:2] for result in results] == [(1, 2), (3, 4)]
+
+
+def test_call_each_waits_until_a_value_is_asked_for():
+    called = []
+
+    def noting(a, b):
+        called.append(a)
+
+    results = call_each(noting, {"a": [1, 2], "b": [3, 4]})
+    assert called == []
+    next(results)
+    assert called == [1]

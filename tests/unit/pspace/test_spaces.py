@@ -208,3 +208,8 @@ def test_len_and_index_errors_speak():
         Param(a=[1, 2])[2]
     with pytest.raises(TypeError):
         Param(a=[1, 2])["a"]  # type: ignore[call-overload]
+
+
+def test_where_needs_a_function_of_some_names():
+    with pytest.raises(ParameterSpaceError, match=r"takes none of \['a'\]"):
+        Param(a=1).where(lambda: True)
