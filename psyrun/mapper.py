@@ -75,7 +75,7 @@ def get_result(
     """
     excluded = names_of(exclude)
     result = {**row, **as_row(fn(**row))}
-    _warn_of_ineffective(excluded.difference(result))
+    _warn_of_ineffective(excluded.difference(result), stacklevel=3)
     return {name: value for name, value in result.items() if name not in excluded}
 
 
@@ -347,7 +347,7 @@ def _collect(
 
     joined = concat(wanted())
     if size:
-        _warn_of_ineffective(missed)
+        _warn_of_ineffective(missed, stacklevel=4)
     return joined
 
 
@@ -374,11 +374,11 @@ def names_of(exclude: Iterable[str] | None) -> set[str]:
     return {exclude} if isinstance(exclude, str) else set(exclude or ())
 
 
-def _warn_of_ineffective(names: Iterable[str]) -> None:
+def _warn_of_ineffective(names: Iterable[str], *, stacklevel: int) -> None:
     listed = ", ".join(map(repr, sorted(names)))
     if listed:
         message = f"cannot leave out {listed}: neither a parameter nor a result"
-        warnings.warn(message, IneffectiveExcludeWarning, stacklevel=4)
+        warnings.warn(message, IneffectiveExcludeWarning, stacklevel)
 
 
 def where(columns: Columns, row: int) -> str:

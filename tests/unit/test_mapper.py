@@ -129,5 +129,6 @@ def test_get_result_updates_the_row():
 
 def test_get_result_leaves_names_out():
     assert get_result(lambda a: a, {"a": 1}, exclude=["a"]) == {"result": 1}
-    with pytest.warns(IneffectiveExcludeWarning, match="'x'"):
+    with pytest.warns(IneffectiveExcludeWarning, match="'x'") as caught:
         get_result(lambda a: a, {"a": 1}, exclude=["x"])
+    assert caught[0].filename == __file__
