@@ -67,9 +67,12 @@ class ImmediateRun(Scheduler):
         if process is None:
             return 0
         try:
-            return process.wait(seconds)
+            code = process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+        if process.stdin is not None:
+            process.stdin.close()
+        return code
 
     def kill(self, jobid: str) -> None:
         """End a job with SIGTERM; see `Scheduler.kill`."""
