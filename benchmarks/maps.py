@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import statistics
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import joblib
+from measure import compare
 
 from psyrun import Param, map_pspace, map_pspace_parallel
 
@@ -116,20 +116,6 @@ def by_pool_of_columns(
         for name, column in columns.items():
             out.setdefault(name, []).extend(column)
     return out
-
-
-def compare(title: str, bar: float, ours: Any, theirs: Any, repeat: int) -> None:
-    times: dict[str, list[float]] = {"ours": [], "theirs": []}
-    for turn in range(repeat + 1):
-        for name, run in (("ours", ours), ("theirs", theirs)):
-            began = time.perf_counter()
-            run()
-            if turn:
-                times[name].append(time.perf_counter() - began)
-    one, other = (statistics.median(times[name]) for name in ("ours", "theirs"))
-    verdict = "holds" if one <= bar * other else "FAILS"
-    ratio = f"{one / other:5.2f} (bar {bar:4.2f}, {verdict})"
-    print(f"{title:52s} {ratio} {one:7.3f} s / {other:7.3f} s")
 
 
 def main() -> None:

@@ -5,12 +5,12 @@ Finds local modules without importing them. Knows nothing of parameter spaces an
 
 import ast
 import hashlib
-import importlib.util
 import json
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from psyrun import fingerprint
@@ -239,17 +239,19 @@ def _reach_module(name: str, found: dict[str, FrozenModule]) -> None:
         _reach(source, name if is_package else parent, found)
 
 
-def _find_spec(name: str, found: Mapping[str, FrozenModule]) -> importlib.machinery.ModuleSpec | None:
+def _find_spec(name: str, found: Mapping[str, FrozenModule]) -> ModuleSpec | None:
     parent = name.rpartition(".")[0]
     if not parent:
         if name in sys.builtin_module_names or name in sys.stdlib_module_names:
             return None
+        import importlib.util
+
         return importlib.util.find_spec(name)
     module = found[parent]
     if not module.is_package:
         return None
     folder = module.path if module.source is None else module.path.parent
-    return importlib.machinery.PathFinder.find_spec(name, [str(folder)])
+    return PathFinder.find_spec(name, [str(folder)])
 
 
 def _imported(source: bytes, package: str) -> Iterator[str]:

@@ -61,7 +61,7 @@ def sync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, settle: bool = True) -> Iterator[Path]:
+def replacing(path: Path, *, settle: bool = True, flush: bool = True) -> Iterator[Path]:
     """Hand out a temporary path, and put what is written there in the place of `path`.
 
     Parameters
@@ -72,15 +72,19 @@ def replacing(path: Path, *, settle: bool = True) -> Iterator[Path]:
     settle : bool
         Whether to wait until the folder's list of names is on the disk too. Who writes
         several files into a folder may wait once, at the last.
+    flush : bool
+        Whether to wait until the file itself is on the disk; not needed for what means
+        nothing after a power failure.
     """
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            sync(temporary)
+            if flush:
+                sync(temporary)
             temporary.replace(path)
-            if settle:
+            if settle and flush:
                 sync(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -109,15 +113,18 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_bytes(path: Path, data: bytes, *, settle: bool = True) -> None:
-    """Write a file that appears whole; `settle` as for `replacing`."""
-    with replacing(path, settle=settle) as temporary:
+def write_bytes(
+    path: Path, data: bytes, *, settle: bool = True, flush: bool = True
+) -> None:
+    """Write a file that appears whole; `settle` and `flush` as for `replacing`."""
+    with replacing(path, settle=settle, flush=flush) as temporary:
         temporary.write_bytes(data)
 
 
-def write_json(path: Path, value: Any, *, settle: bool = True) -> None:
-    """Write a value as JSON, in a file that appears whole; `settle` as for `replacing`."""
-    write_bytes(path, (json.dumps(value, indent=1) + "\n").encode(), settle=settle)
+def write_json(path: Path, value: Any, *, settle: bool = True, flush: bool = True) -> None:
+    """Write a value as JSON, in a file that appears whole; the rest as for `replacing`."""
+    data = (json.dumps(value, indent=1) + "\n").encode()
+    write_bytes(path, data, settle=settle, flush=flush)
 
 
 def read_json(path: Path) -> Any:

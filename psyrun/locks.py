@@ -46,7 +46,7 @@ def locked(lock: Path, note: Path, title: str) -> Iterator[None]:
         except Timeout:
             raise LockedError(f"{title} is held by {_describe(read_holder(note))}") from None
     try:
-        write_json(note, _holder())
+        write_json(note, _holder(), flush=False)
         yield
     finally:
         with suppress(FileNotFoundError):

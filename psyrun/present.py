@@ -12,7 +12,6 @@ from psyrun import fingerprint, snapshot
 from psyrun.code import CodeImage, frozen_code
 from psyrun.exceptions import WorkdirError
 from psyrun.pspace import ParameterSpace, match
-
 from psyrun.runfile import Run, RunFile
 from psyrun.settings import HARMLESS
 from psyrun.snapshot import Snapshot

@@ -77,7 +77,13 @@ class Bar:
 
 def _make_bar(total: int, label: str) -> Any:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     narrow = Console(stderr=True).width < 60
     columns = [

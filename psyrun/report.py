@@ -6,10 +6,10 @@ from itertools import islice
 from pathlib import Path
 
 from psyrun import rows
+from psyrun.failures import describe_assignment
 from psyrun.plan import Action, Plan
 from psyrun.present import Present
 from psyrun.pspace import ParameterSpace
-from psyrun.rowprocess import describe_assignment
 from psyrun.rows import RowState
 from psyrun.run import Outcome
 from psyrun.state import Failure, failures

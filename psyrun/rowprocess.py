@@ -9,25 +9,23 @@ import io
 import json
 import os
 import pickle
-import reprlib
 import sys
 import threading
 import time
-import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from psyrun import machine, rows, snapshot
-from psyrun.code import CodeImage, is_local
-from psyrun.exceptions import PsyrunError, RowError
+from psyrun import rows, snapshot
+from psyrun.code import CodeImage
+from psyrun.exceptions import PsyrunError
+from psyrun.failures import as_mapping, describe_assignment, describe_error, unpicklable
 from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin
 from psyrun.journal import JournalWriter
 from psyrun.loading import FrozenFinder, FrozenModule
-from psyrun.locks import now
 from psyrun.partial import write_partial
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
@@ -265,67 +263,6 @@ def load_frozen(image: CodeImage, job: Job) -> TaskDef:
     }
     sys.meta_path.insert(0, FrozenFinder(modules))  # type: ignore[arg-type]
     return TaskDef(taskdir / image.task_file, image=image)
-
-
-def as_mapping(result: Any, execute: Callable[..., Any]) -> dict[str, Any]:
-    """Take what a task's function returned, if it is a mapping.
-
-    Raises
-    ------
-    RowError
-        If it is not; the message names the function and what it returned.
-    """
-    if isinstance(result, Mapping):
-        return dict(result)
-    name = getattr(execute, "__name__", "execute")
-    raise RowError(
-        f"{name}() returned {reprlib.repr(result)} ({type(result).__name__}), "
-        "but a mapping such as {'result': value} is needed"
-    )
-
-
-def unpicklable(result: Any, err: BaseException) -> BaseException:
-    """Name the key of a result that cannot be pickled."""
-    if isinstance(err, RowError) or not isinstance(result, dict):
-        return err
-    for key, value in result.items():
-        try:
-            pickle.dumps(value, 5)
-        except Exception as cause:  # noqa: BLE001 - any class may refuse in its own way
-            return RowError(
-                f"result {key!r} ({type(value).__name__}) cannot be pickled, so it cannot be "
-                f"kept: {cause}"
-            )
-    return err
-
-
-def describe_error(err: BaseException) -> dict[str, Any]:
-    """Turn an exception into plain data."""
-    inner = err.__traceback__.tb_next if err.__traceback__ else None
-    lines = traceback.format_exception(type(err), err, inner or err.__traceback__)
-    name = type(err).__name__
-    module = type(err).__module__
-    return {
-        "type": name if module in {"builtins", "psyrun.exceptions"} else f"{module}.{name}",
-        "message": str(err),
-        "place": _place(err),
-        "traceback": "".join(lines),
-        "host": machine.host(),
-        "process": os.getpid(),
-        "when": now(),
-    }
-
-
-def _place(err: BaseException) -> str:
-    """Name the innermost line of the user's own code that an error came through."""
-    frames = traceback.extract_tb(err.__traceback__)
-    own = [frame for frame in frames if is_local(Path(frame.filename))]
-    return f"{own[-1].filename}:{own[-1].lineno}" if own else ""
-
-
-def describe_assignment(assignment: Mapping[str, Any]) -> dict[str, str]:
-    """Turn an assignment into short texts."""
-    return {name: reprlib.repr(value) for name, value in assignment.items()}
 
 
 class Tail(io.TextIOBase):

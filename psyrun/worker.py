@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from psyrun import machine, rows, rowprocess
+from psyrun import machine, rowprocess, rows
 from psyrun.code import CodeImage, frozen_code
 from psyrun.dealing import Dealer
 from psyrun.exceptions import PsyrunError, TaskError
@@ -25,9 +25,7 @@ from psyrun.journal import JournalWriter
 from psyrun.locks import now
 from psyrun.rowprocess import IDLE, Assignment
 from psyrun.rows import Ranges
-from psyrun.run import holding, merge_run
-from psyrun.runfile import read_run_file
-from psyrun.state import read_sources, task_state
+from psyrun.state import read_sources
 from psyrun.workdir import Workdir
 
 _DEATHS_WITHOUT_ROW = 3
@@ -332,6 +330,10 @@ def _changed_error(files: Sequence[str]) -> dict[str, Any]:
 
 def merge(workdir: Workdir, number: int, folder: Path) -> int:
     """Merge the results of a run, as the merge job does; return the exit code."""
+    from psyrun.run import holding, merge_run
+    from psyrun.runfile import read_run_file
+    from psyrun.state import task_state
+
     os.chdir(folder)
     file = read_run_file(workdir, workdir.root.name)
     run = next((run for run in file.runs if run.number == number), None)

@@ -1,16 +1,15 @@
-"""Own the interface of backends: how rows are dealt out to jobs, and what is left of them."""
+"""Own the interface of backends: how rows are dealt out to jobs, and what is left of them.
+
+A worker needs a backend's class only: what reads the work directory is imported where used.
+"""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
 from psyrun import rows
-from psyrun.present import look
 from psyrun.pspace import Param, ParameterSpace
 from psyrun.rows import Ranges, RowState
-from psyrun.runfile import read_run_file
-from psyrun.snapshot import rows_of
-from psyrun.state import failures, job_failures, task_state
 from psyrun.workdir import Workdir
 
 
@@ -55,6 +54,10 @@ class Backend(ABC):
 
     def get_missing(self) -> ParameterSpace:
         """Return the assignments that are not done by the present code, as a space."""
+        from psyrun.present import look
+        from psyrun.runfile import read_run_file
+        from psyrun.snapshot import rows_of
+
         file = read_run_file(self.workdir, self.task.name)
         state = look(self.workdir, file, self.task.pspace, self.task.code()).state
         left = rows.of_state(state.states, RowState.MISSING, RowState.FAILED)
@@ -62,13 +65,16 @@ class Backend(ABC):
 
     def get_queued(self) -> ParameterSpace | None:
         """Return the assignments of jobs that are queued or running; None if not known."""
+        from psyrun.runfile import read_run_file
+
         run = read_run_file(self.workdir, self.task.name).last
-        if run is None:
-            return Param()
-        return None
+        return Param() if run is None else None
 
     def get_failed(self) -> list[str] | None:
         """Name the jobs of the last run that failed, or rows of which failed."""
+        from psyrun.runfile import read_run_file
+        from psyrun.state import failures, job_failures, task_state
+
         run = read_run_file(self.workdir, self.task.name).last
         if run is None:
             return []

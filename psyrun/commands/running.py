@@ -12,7 +12,7 @@ from psyrun.commands.messages import show_error, show_note
 from psyrun.exceptions import PsyrunError
 from psyrun.plan import Action
 from psyrun.progress import Bar
-from psyrun.run import Outcome, carry_out, holding, prepare, worker_log, workdir_of
+from psyrun.run import Outcome, carry_out, holding, prepare, workdir_of, worker_log
 from psyrun.taskfiles import find_task_file, find_task_files
 from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir

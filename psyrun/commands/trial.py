@@ -14,10 +14,10 @@ import click
 from psyrun import machine
 from psyrun.commands.messages import show_error, show_warning
 from psyrun.exceptions import PsyrunError, RowError
+from psyrun.failures import as_mapping, describe_error
 from psyrun.loading import working_in
 from psyrun.progress import duration
 from psyrun.report import rows_text
-from psyrun.rowprocess import as_mapping, describe_error
 from psyrun.scheduler import ImmediateRun
 from psyrun.store import PickleStore
 from psyrun.tasks import TaskDef

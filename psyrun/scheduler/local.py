@@ -2,13 +2,15 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler.base import JobStatus, Scheduler
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 class ImmediateRun(Scheduler):
@@ -20,7 +22,7 @@ class ImmediateRun(Scheduler):
     """
 
     def __init__(self) -> None:
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, "subprocess.Popen[bytes]"] = {}
         self._names: dict[str, str] = {}
 
     def submit(
@@ -32,6 +34,8 @@ class ImmediateRun(Scheduler):
         scheduler_args: Mapping[str, Any] | None = None,  # noqa: ARG002 - nothing to ask for
     ) -> str:
         """Start a job; see `Scheduler.submit`. A job that depends on others waits for them."""
+        import subprocess
+
         for other in depends_on or ():
             self.wait(other)
         output = Path(output_filename)
@@ -63,6 +67,8 @@ class ImmediateRun(Scheduler):
         int or None
             Its exit code, negative for a signal; None if it still runs.
         """
+        import subprocess
+
         process = self._processes.get(jobid)
         if process is None:
             return 0
