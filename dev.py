@@ -9,14 +9,16 @@ Needs Python and nothing else. What pip is told by its configuration and environ
 too. A second time, nothing is installed unless pyproject.toml has changed.
 """
 
-from __future__ import annotations
-
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036 - any Python may be asked to run this
+    sys.exit(f"ERROR Psyrun needs Python 3.11 or newer; this is {sys.version.split()[0]}")
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -108,20 +110,31 @@ def make_environment() -> None:
     """Make the virtual environment, unless one is there that works."""
     if works(PYTHON, "-c", IS_FIT) and works(*pip(), "--version"):
         return
-    shutil.rmtree(VENV, ignore_errors=True)
     print(f"making a virtual environment in {VENV}", flush=True)
-    if works(sys.executable, "-m", "venv", VENV):
-        return
-    # without ensurepip an environment has no pip; a pip outside can install into it
+    fault = create()
+    if fault:
+        # without ensurepip an environment has no pip; a pip outside can install into it
+        create("--without-pip")
+    if not works(*pip(), "--version"):
+        shutil.rmtree(VENV, ignore_errors=True)
+        sys.exit(f"{fault}\nERROR {sys.executable} cannot make a virtual environment{advice()}")
+
+
+def create(*options: str) -> str:
+    """Create the environment anew; return what is said if that fails."""
     shutil.rmtree(VENV, ignore_errors=True)
-    made = works(sys.executable, "-m", "venv", "--without-pip", VENV)
-    if made and works(*pip(), "--version"):
-        return
-    shutil.rmtree(VENV, ignore_errors=True)
+    command = [sys.executable, "-m", "venv", *options, str(VENV)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr or "venv failed") if done.returncode else ""
+
+
+def advice() -> str:
+    """Say what to install, where that is the fault."""
+    if importlib.util.find_spec("ensurepip"):
+        return ""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    sys.exit(
-        f"ERROR {sys.executable} can make no virtual environment, for it lacks ensurepip. "
-        "Install it and try again, on Debian and Ubuntu with:\n"
+    return (
+        ", for its module ensurepip is not installed; on Debian and Ubuntu it comes with:\n"
         f"    apt-get install python{version}-venv   (or: python3-venv)"
     )
 
@@ -139,6 +152,4 @@ def works(*command: str | Path) -> bool:
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):  # noqa: UP036 - it may be started by any Python
-        sys.exit(f"ERROR Psyrun needs Python 3.11 or newer, and this is {sys.version}")
     sys.exit(main(sys.argv[1:]))

@@ -1,8 +1,6 @@
 """Own facts about this machine and process; know nothing of tasks."""
 
-import getpass
 import os
-import socket
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
@@ -56,11 +54,13 @@ def limit_threads(processes: int) -> None:
 
 def host() -> str:
     """Return this machine's name."""
-    return socket.gethostname()
+    return os.uname().nodename
 
 
 def user() -> str:
     """Return the user's name, or number where it has no name."""
+    import getpass
+
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

@@ -4,8 +4,8 @@ Nothing here decides what has to be done; that is the plan.
 """
 
 import dataclasses
-import platform
 import shutil
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -180,7 +180,7 @@ def _record(plan: Plan) -> Run:
         when=locks.now(),
         host=machine.host(),
         user=machine.user(),
-        versions={"python": platform.python_version(), "psyrun": __version__},
+        versions={"python": sys.version.split()[0], "psyrun": __version__},
     )
 
 

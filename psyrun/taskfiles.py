@@ -1,7 +1,6 @@
 """Own the finding of task files by name, without running any."""
 
 import ast
-import difflib
 import os
 from pathlib import Path
 
@@ -48,9 +47,16 @@ def find_task_file(taskdir: str | os.PathLike[str], name: str) -> Path:
     raise TaskError(f"there is no task {name!r} in {taskdir}{suggestion(name, list(files))}")
 
 
+def close_matches(name: str, known: list[str], cutoff: float = 0.6) -> list[str]:
+    """Find the known name that is most like one, if any is at least as like as `cutoff`."""
+    import difflib
+
+    return difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+
+
 def suggestion(name: str, known: list[str]) -> str:
     """Ask whether a similar name was meant, or list what there is."""
-    close = difflib.get_close_matches(name, known, n=1)
+    close = close_matches(name, known)
     if close:
         return f"; did you mean {close[0]}?"
     return f"; there are: {', '.join(known)}" if known else "; there is none at all"

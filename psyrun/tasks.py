@@ -1,7 +1,6 @@
 """Own task files: which there are, what they set, and whether that can be used."""
 
 import ast
-import difflib
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from psyrun.scheduler import ImmediateRun, Scheduler
 from psyrun.settings import SETTINGS, Setting
 from psyrun.signature import check_call, takes
 from psyrun.store import DefaultStore, Store
-from psyrun.taskfiles import CONF, find_task_file, find_task_files, name_from
+from psyrun.taskfiles import CONF, close_matches, find_task_file, find_task_files, name_from
 
 _CLOSE = 0.8
 
@@ -230,8 +229,8 @@ def _load(
     with working_in(path.parent):
         module = run_module(name, path, source)
     for unused, line in _unused_names(source):
-        close = difflib.get_close_matches(unused, SETTINGS, n=1, cutoff=_CLOSE)
-        if close and unused not in SETTINGS:
+        close = [] if unused in SETTINGS else close_matches(unused, list(SETTINGS), _CLOSE)
+        if close:
             raise TaskError(
                 f"{path}:{line}: {unused} is no setting and is used nowhere; "
                 f"did you mean {close[0]}?"
