@@ -28,5 +28,3 @@ def compare(title: str, bar: float, ours: Any, theirs: Any, repeat: int) -> None
     verdict = "holds" if one <= bar * other else "FAILS"
     ratio = f"{one / other:5.2f} (bar {bar:4.2f}, {verdict})"
     print(f"{title:52s} {ratio} {one:7.3f} s / {other:7.3f} s")
-
-

@@ -69,7 +69,9 @@ class CodeImage:
         }
         if self.conf_source is not None:
             conf = fingerprint.parts_of(self.conf_source)
-            parts |= {f"`{n}` of psy-conf.py": conf[n] for n in ("execute", "setup") if n in conf}
+            parts |= {
+                f"`{n}` of psy-conf.py": conf[n] for n in ("execute", "setup") if n in conf
+            }
         for name, module in self.modules.items():
             if module.source is not None:
                 texts = sorted(fingerprint.parts_of(module.source).items())
@@ -183,9 +185,7 @@ def frozen_code(folder: Path) -> CodeImage:
         ) from err
 
 
-def _files(
-    entries: Collection[str | os.PathLike[str]], taskdir: Path
-) -> Iterator[Path]:
+def _files(entries: Collection[str | os.PathLike[str]], taskdir: Path) -> Iterator[Path]:
     for entry in entries:
         path = taskdir / os.fspath(entry)
         if path.is_dir():

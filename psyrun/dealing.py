@@ -61,5 +61,5 @@ class Dealer:
             self._whole.append(index)
 
     def next_whole(self) -> int | None:
-        """Name a job all of whose rows are settled; each job once, None if there is none now."""
+        """Name a job all of whose rows are settled, each job once; None if there is none."""
         return self._whole.popleft() if self._whole else None

@@ -113,9 +113,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_bytes(
-    path: Path, data: bytes, *, settle: bool = True, flush: bool = True
-) -> None:
+def write_bytes(path: Path, data: bytes, *, settle: bool = True, flush: bool = True) -> None:
     """Write a file that appears whole; `settle` and `flush` as for `replacing`."""
     with replacing(path, settle=settle, flush=flush) as temporary:
         temporary.write_bytes(data)
@@ -157,7 +155,7 @@ def crc32(path: Path) -> int:
 
 
 def remove_temporary(folder: Path) -> None:
-    """Remove what a crash left unfinished in a folder; call it only while nobody writes there."""
+    """Remove what a crash left unfinished in a folder; only while nobody writes there."""
     for path in folder.glob(f"{TEMPORARY}*"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""Own the journal's format: append-only frames, one for each row; know nothing of tasks.
+r"""Own the journal's format: append-only frames, one for each row; know nothing of tasks.
 
 A frame is a head of 40 bytes, a payload and a check, all numbers little-endian::
 
-    4s  marker b'\\xf5PSY'
+    4s  marker b'\xf5PSY'
     u64 length of the payload in bytes
     u8  kind: 0 origin, 1 done, 2 failed, 3 job failed; three bytes of padding
     u64 row's index in the snapshot
@@ -125,7 +125,9 @@ class JournalWriter:
         if size > _COPY_BYTES:
             self._append(1, row, ended - began, payload)
         else:
-            frame = _PACK(_MARKER, size, 1, row, ended - began, self._done, self._failed) + payload
+            frame = (
+                _PACK(_MARKER, size, 1, row, ended - began, self._done, self._failed) + payload
+            )
             frame += _PACK_CRC(crc32(frame))
             written = os.write(self._fd, frame)
             if written != len(frame):
@@ -176,7 +178,9 @@ class JournalWriter:
 def _create(names: Iterable[Path]) -> tuple[Path, int]:
     for path in names:
         try:
-            return path, os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o666)
+            return path, os.open(
+                path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o666
+            )
         except FileExistsError:
             continue
         except OSError:
@@ -301,7 +305,8 @@ def _is_sound(data: bytes, position: int) -> bool:
     end = position + _HEAD.size + _HEAD.unpack_from(data, position)[1]
     if end + _CRC.size > len(data):
         return False
-    return crc32(memoryview(data)[position:end]) == _CRC.unpack_from(data, end)[0]
+    (check,) = _CRC.unpack_from(data, end)
+    return bool(crc32(memoryview(data)[position:end]) == check)
 
 
 def counts(path: Path) -> tuple[int, int]:

@@ -5,13 +5,14 @@ name that it has in the user's directory, so that tracebacks and `__file__` lead
 """
 
 import contextlib
-import importlib.machinery
 import linecache
 import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
@@ -55,7 +56,9 @@ def run_module(name: str, path: Path, source: bytes | None = None) -> ModuleType
     earlier = sys.modules.get(name)
     sys.modules[name] = module
     try:
-        _fill(module, path.read_bytes() if source is None else source, remember=source is not None)
+        _fill(
+            module, path.read_bytes() if source is None else source, remember=source is not None
+        )
     except KeyboardInterrupt:
         raise
     except BaseException as err:
@@ -81,7 +84,9 @@ def _place(err: BaseException, path: Path) -> str:
     """Name the innermost line of the user's file that an error came from."""
     if isinstance(err, SyntaxError) and err.filename:
         return f"{err.filename}:{err.lineno}"
-    lines = [f.lineno for f in traceback.extract_tb(err.__traceback__) if f.filename == str(path)]
+    lines = [
+        f.lineno for f in traceback.extract_tb(err.__traceback__) if f.filename == str(path)
+    ]
     return f"{path}:{lines[-1]}" if lines else str(path)
 
 
@@ -109,23 +114,23 @@ class FrozenModule:
 
 
 class FrozenFinder:
-    """Import local modules from frozen text; what is not frozen is left to the other finders."""
+    """Import local modules from frozen text; other finders see to what is not frozen."""
 
     def __init__(self, modules: Mapping[str, FrozenModule]) -> None:
         self.modules = modules
 
     def find_spec(
         self, name: str, _path: object = None, _target: object = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    ) -> ModuleSpec | None:
         """Find a module's specification, as `importlib` asks for it."""
         module = self.modules.get(name)
         if module is None:
             return None
         if module.source is None:
-            spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+            spec = ModuleSpec(name, None, is_package=True)
             spec.submodule_search_locations = [str(module.path)]
             return spec
-        spec = importlib.machinery.ModuleSpec(
+        spec = ModuleSpec(
             name, _FrozenLoader(module), origin=str(module.path), is_package=module.is_package
         )
         spec.has_location = True
@@ -134,13 +139,13 @@ class FrozenFinder:
         return spec
 
 
-class _FrozenLoader:
+class _FrozenLoader(Loader):
     """Run one frozen module, as `importlib` asks for it."""
 
     def __init__(self, module: FrozenModule) -> None:
         self.module = module
 
-    def create_module(self, _spec: importlib.machinery.ModuleSpec) -> None:
+    def create_module(self, _spec: ModuleSpec) -> None:
         """Let `importlib` make the module object."""
 
     def exec_module(self, module: ModuleType) -> None:

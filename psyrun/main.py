@@ -1,4 +1,4 @@
-"""Own the command line: commands, exit codes, and the one place where errors become messages."""
+"""Own the command line: commands, exit codes, and the place where errors become messages."""
 
 import os
 import signal
@@ -176,7 +176,7 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
         warnings.simplefilter("always", TaskWarning)
         try:
             return int(psy.main(arguments, prog_name="psy", standalone_mode=False) or 0)

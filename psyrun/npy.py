@@ -11,7 +11,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from psyrun.exceptions import WorkdirError
 
@@ -78,18 +78,18 @@ class NumberColumn(Sequence[Any]):
         return NumberColumn, (self.path,)
 
 
-def _view(path: Path) -> memoryview:
+def _view(path: Path) -> "memoryview[Any]":
     try:
         with path.open("rb") as file:
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         (length,) = _LENGTH.unpack_from(data, len(_MAGIC))
         start = len(_MAGIC) + _LENGTH.size + length
         fields = ast.literal_eval(bytes(data[start - length : start]).decode())
-        view = data[start:].cast(_CODES[fields["descr"]])
-        if bytes(data[: len(_MAGIC)]) != _MAGIC or fields["shape"] != (len(view),):
-            raise ValueError("its size is wrong")
+        view: memoryview[Any] = data[start:].cast(cast("Any", _CODES[fields["descr"]]))
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, TypeError, SyntaxError, struct.error) as err:
         raise WorkdirError(f"{path} is damaged ({err}); run the task again") from err
+    if bytes(data[: len(_MAGIC)]) != _MAGIC or fields["shape"] != (len(view),):
+        raise WorkdirError(f"{path} is damaged (its size is wrong); run the task again")
     return view

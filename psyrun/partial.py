@@ -124,7 +124,9 @@ def verified(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
             notes.append(f"{source.path} is damaged and left out")
             continue
         if source.damaged:
-            notes.append(f"{source.path}: {source.damaged} damaged places, those rows are left out")
+            notes.append(
+                f"{source.path}: {source.damaged} damaged places, those rows are left out"
+            )
         kept.append(source)
     return kept, notes
 
@@ -167,9 +169,7 @@ def label(
     found = columns.from_rows(results)
     for name in {*found}.intersection(space.keys()):
         given = rows_of(ranges, space).build()[name]
-        found[name] = [
-            row.get(name, value) for row, value in zip(results, given, strict=True)
-        ]
+        found[name] = [row.get(name, value) for row, value in zip(results, given, strict=True)]
     return found
 
 

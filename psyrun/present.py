@@ -4,7 +4,6 @@ Only reads. What would have to be written to make use of older rows is part of t
 """
 
 import dataclasses
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -118,7 +117,7 @@ def _differing(
 ) -> dict[str, list[str]]:
     """Name, for each other code, what differs; by computing both fingerprints now."""
     parts = image.parts(HARMLESS)
-    found = {code: []}
+    found: dict[str, list[str]] = {code: []}
     for other in others - {code}:
         try:
             found[other] = fingerprint.differences(
@@ -184,5 +183,4 @@ def _moves(workdir: Workdir, old: str, run: Run, space: ParameterSpace) -> Seque
     written = snapshot.read_moves(workdir.moves(old, run.snapshot))
     if written is not None:
         return written
-    moved: array[int] = match(snapshot.load(workdir.snapshot(old)), space)
-    return moved
+    return match(snapshot.load(workdir.snapshot(old)), space)

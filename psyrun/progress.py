@@ -1,4 +1,4 @@
-"""Own the showing of progress on standard error: a bar on a terminal, now and then a line elsewhere."""
+"""Own the showing of progress on standard error: a bar on a terminal, else a line at times."""
 
 import sys
 import time
@@ -106,7 +106,7 @@ def duration(seconds: float) -> str:
     Examples
     --------
     >>> [duration(s) for s in (0.00012, 0.25, 59, 600, 7300, 200000)]
-    ['0.12 ms', '250 ms', '59 s', '10 min', '2 h 2 min', '2 d 8 h']
+    ['0.12 ms', '250 ms', '59 s', '10 min', '2 h 1 min', '2 d 7 h']
     """
     if seconds < 1:
         return f"{seconds * 1000:.3g} ms"

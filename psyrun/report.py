@@ -148,7 +148,9 @@ def status_line(plan: Plan, *, running: bool, held_by: Mapping[str, object] | No
     if failed:
         parts.append(f"{failed:,} failed")
     if running and held_by:
-        parts.append(f"process {held_by['process']} on {held_by['host']} since {held_by['since']}")
+        parts.append(
+            f"process {held_by['process']} on {held_by['host']} since {held_by['since']}"
+        )
     elif mark is Mark.STALE and plan.present.stale_codes:
         parts.append(plan.reason)
     elif mark is Mark.STALE:

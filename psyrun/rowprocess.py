@@ -75,7 +75,7 @@ class Assignment:
 def main(given: Assignment) -> None:
     """Evaluate rows until the supervisor says that there are no more, or is gone."""
     tail = Tail(sys.stdout)
-    sys.stdout = sys.stderr = tail  # type: ignore[assignment]
+    sys.stdout = sys.stderr = tail
     orders = _Orders(given.orders)
     answers = os.fdopen(given.answers, "w", buffering=1)
     try:
@@ -245,7 +245,7 @@ class RowProcess:
                 at_hand,
             )
         except PsyrunError as err:
-            print(f"job {job.name}: {err}", flush=True)  # noqa: T201 - goes to the job's log
+            print(f"job {job.name}: {err}", flush=True)
 
     def close(self, *, sync: bool = True) -> None:
         """Close the journal."""
@@ -261,7 +261,7 @@ def load_frozen(image: CodeImage, job: Job) -> TaskDef:
         name: FrozenModule(taskdir / m.path, m.source, m.is_package)
         for name, m in image.modules.items()
     }
-    sys.meta_path.insert(0, FrozenFinder(modules))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, FrozenFinder(modules))
     return TaskDef(taskdir / image.task_file, image=image)
 
 

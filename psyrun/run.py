@@ -1,4 +1,4 @@
-"""Own the carrying out of plans: what is written, submitted, followed and merged, in this order.
+"""Own the carrying out of plans: what is written, submitted, followed and merged, in order.
 
 Nothing here decides what has to be done; that is the plan.
 """
@@ -230,27 +230,36 @@ def _submit_jobs(
 ) -> dict[str, str]:
     """Submit an array, or job by job where the scheduler has none."""
     scheduler, name = plan.task.scheduler, f"{plan.task.name}-{run.number}"
-    options = {"name": name, "scheduler_args": dict(plan.task.scheduler_args)}
+    asked = dict(plan.task.scheduler_args)
     index_name = f"{run.number}-%a"
     try:
         array = scheduler.submit_array(
-            len(run.jobs), [*command, index_name], str(workdir.log(index_name)), **options
+            len(run.jobs),
+            [*command, index_name],
+            str(workdir.log(index_name)),
+            name=name,
+            scheduler_args=asked,
         )
         return dict.fromkeys(run.jobs, str(array))
     except NotImplementedError:
         pass
-    ids = {}
-    for job in run.jobs:
-        options["name"] = f"{plan.task.name}-{job}"
-        ids[job] = str(scheduler.submit([*command, job], str(workdir.log(job)), **options))
-    return ids
+    return {
+        job: str(
+            scheduler.submit(
+                [*command, job],
+                str(workdir.log(job)),
+                name=f"{plan.task.name}-{job}",
+                scheduler_args=asked,
+            )
+        )
+        for job in run.jobs
+    }
 
 
-def _run_here(
-    plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | None
-) -> None:
+def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | None) -> None:
     """Start one worker for all jobs, and follow its files until it ends."""
     task, scheduler = plan.task, plan.task.scheduler
+    assert isinstance(scheduler, ImmediateRun)
     size = task.pool_size or machine.usable_cores()
     command = [task.python, "-P", "-m", "psyrun.worker", str(workdir.root)]
     command += ["--run", str(run.number), "--pool-size", str(size), "--lifeline"]

@@ -69,8 +69,8 @@ class Run:
     @property
     def codes(self) -> dict[str, int]:
         """Rank the codes whose rows count; a row by the highest rank wins."""
-        ranks = {code: 0 for code in self.accepted}
-        ranks.update({code: 1 for code in (*self.same, self.code)})
+        ranks = dict.fromkeys(self.accepted, 0)
+        ranks.update(dict.fromkeys((*self.same, self.code), 1))
         return ranks
 
 

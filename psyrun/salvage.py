@@ -90,9 +90,7 @@ def _of_task(workdir: Workdir, store: Store) -> Found:
     make_classes_known(workdir, file.last)
     sources, notes = verified(read_sources(workdir))
     others = {source.code for source in sources} - set(file.last.codes)
-    run = dataclasses.replace(
-        file.last, accepted=tuple(sorted({*file.last.accepted, *others}))
-    )
+    run = dataclasses.replace(file.last, accepted=tuple(sorted({*file.last.accepted, *others})))
     state = task_state(workdir, run, sources)
     merger = Merger(workdir, state, load(workdir.snapshot(run.snapshot)), store)
     done = state.count(RowState.DONE)
@@ -112,7 +110,7 @@ def make_classes_known(workdir: Workdir, run: Run) -> None:
     }
     path = taskdir / image.task_file
     modules[path.stem] = FrozenModule(path, image.task_source, is_package=False)
-    sys.meta_path.insert(0, FrozenFinder(modules))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, FrozenFinder(modules))
 
 
 def _of_partials(partials: Sequence[Source], journals: int) -> Found:

@@ -15,8 +15,8 @@ class Setting:
     name : str
         The name.
     kinds : tuple of str
-        What it may be: 'space', 'function', 'instance', 'class', 'names', 'files', 'count',
-        'flag', 'path', 'text', 'mapping', 'none'.
+        What it may be: 'space', 'function', 'scheduler', 'store', 'class', 'names',
+        'files', 'count', 'flag', 'path', 'text', 'mapping', 'none'.
     doc : str
         What it means, for the reference.
     default : object
@@ -52,9 +52,9 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         Setting("name", ("text", "none"), "The task's name; None takes it from the file name."),
         Setting("backend", ("class",), "How rows are dealt out to jobs."),
-        Setting("scheduler", ("instance",), "Where jobs run."),
+        Setting("scheduler", ("scheduler",), "Where jobs run."),
         Setting("scheduler_args", ("mapping", "none"), "What to ask of the scheduler."),
-        Setting("store", ("instance",), "The file format of results."),
+        Setting("store", ("store",), "The file format of results."),
         Setting("max_jobs", ("count", "none"), "How many jobs at most; None is no limit.", 100),
         Setting("min_items", ("count",), "How many rows a job has at least.", 1),
         Setting(
@@ -66,7 +66,10 @@ SETTINGS: Mapping[str, Setting] = {
             "python", ("path",), "The Python interpreter that workers run.", sys.executable
         ),
         Setting(
-            "exclude_from_result", ("names",), "Names of columns to leave out of the result.", ()
+            "exclude_from_result",
+            ("names",),
+            "Names of columns to leave out of the result.",
+            (),
         ),
         Setting(
             "file_dep",

@@ -136,7 +136,8 @@ def _number_code(part: Sequence[Any]) -> str | None:
     kind = kinds.pop()
     if kind is int and min(part) in _INT64 and max(part) in _INT64:
         return "q"
-    return {float: "d", bool: "?"}.get(kind)
+    codes: dict[type, str] = {float: "d", bool: "?"}
+    return codes.get(kind)
 
 
 def _array_pieces(values: Any) -> Pieces:

@@ -1,4 +1,4 @@
-"""Own the answer to: which rows are done, failed or missing, and where are their results?
+"""Own the answer to which rows are done, failed or missing, and where their results are.
 
 Reads journals and the notes beside partial results, and nothing else; writes nothing and
 imports nothing of the user's.
@@ -72,6 +72,7 @@ def read_sources(workdir: Workdir, job: str | None = None) -> list[Source]:
 
 
 def read_partial(path: Path) -> Source | None:
+    """Read the note beside a partial result; None if there is no such result as it tells."""
     try:
         info = read_json(path)
         if info["format"] != PARTIAL_FORMAT:
@@ -168,7 +169,9 @@ def _runs(place: int, new_rows: Sequence[int]) -> Iterator[tuple[int, int, int]]
         first, length = row, int(row >= 0)
 
 
-def task_state(workdir: Workdir, run: Run, sources: Sequence[Source] | None = None) -> TaskState:
+def task_state(
+    workdir: Workdir, run: Run, sources: Sequence[Source] | None = None
+) -> TaskState:
     """Find out how far a run's parameter space is.
 
     Parameters
@@ -237,9 +240,11 @@ def failures(state: TaskState) -> Iterator[Failure]:
     for source in state.sources:
         if not (source.is_journal and source.failed):
             continue
-        where = {}
+        where: dict[int, int] = {}
         for place, row, length in state.targets(source, source.failed):
-            where.update(zip(range(place, place + length), range(row, row + length), strict=True))
+            where.update(
+                zip(range(place, place + length), range(row, row + length), strict=True)
+            )
         old_rows = [row for start, stop in source.failed for row in range(start, stop)]
         new_row = {old: where.get(place) for place, old in enumerate(old_rows)}
         for frame in journal.frames(source.path):

@@ -3,7 +3,7 @@
 import ast
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -26,7 +26,6 @@ _DEFAULT_CLASSES: Mapping[str, type] = {
     "scheduler": ImmediateRun,
     "store": DefaultStore,
 }
-_INSTANCES: Mapping[str, type] = {"scheduler": Scheduler, "store": Store}
 
 
 class Config:
@@ -42,6 +41,24 @@ class Config:
     TaskError
         If a value is not what the setting can be.
     """
+
+    backend: type[Backend]
+    exclude_from_result: list[str]
+    execute: Callable[..., Any]
+    file_dep: list[str | os.PathLike[str]]
+    max_jobs: int | None
+    min_items: int
+    name: str | None
+    overwrite_dirty: bool
+    pool_size: int | None
+    pspace: ParameterSpace
+    python: str
+    resultfile: str | None
+    scheduler: Scheduler
+    scheduler_args: Mapping[str, Any]
+    setup: Callable[[int], Any] | None
+    store: Store
+    workdir: str
 
     def __init__(self, **values: Any) -> None:
         for name, setting in SETTINGS.items():
@@ -65,56 +82,54 @@ def _default(setting: Setting) -> Any:
 def _checked(setting: Setting, value: Any) -> Any:
     """Bring a setting's value into its final form, or say what it should have been."""
     kind = setting.kinds[0]
+    if kind == "mapping" and value is None:
+        return {}
     if value is None and ("none" in setting.kinds or kind in {"space", "function"}):
         return None
-    if kind == "instance" and isinstance(value, type):
+    if kind in {"scheduler", "store"} and isinstance(value, type):
         value = value()
-    if kind in {"names", "files"}:
+    elif kind in {"names", "files"} and isinstance(value, Iterable):
         value = [value] if isinstance(value, str | os.PathLike) else list(value)
-    if kind == "path":
-        value = os.fspath(value) if isinstance(value, str | os.PathLike) else value
-    if not _fits(setting, kind, value):
-        raise TaskError(f"{setting.name} is {value!r}, but should be {_WANTED[kind]}")
+    elif kind == "path" and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    wanted, fits = _KINDS[kind]
+    if not fits(value):
+        raise TaskError(f"{setting.name} is {value!r}, but should be {wanted}")
     return value
 
 
-_WANTED = {
-    "space": "a parameter space such as Param(a=range(3))",
-    "function": "a function",
-    "instance": "an object with that interface, or its class",
-    "class": "a backend class such as DistributeBackend",
-    "names": "a list of names",
-    "files": "a list of paths",
-    "count": "a whole number, at least 1",
-    "flag": "True or False",
-    "path": "a path",
-    "text": "a text",
-    "mapping": "a dict",
+_KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "space": (
+        "a parameter space such as Param(a=range(3))",
+        lambda value: isinstance(value, ParameterSpace),
+    ),
+    "function": ("a function", callable),
+    "scheduler": ("a scheduler or its class", lambda value: isinstance(value, Scheduler)),
+    "store": ("a store or its class", lambda value: isinstance(value, Store)),
+    "class": (
+        "a backend class such as DistributeBackend",
+        lambda value: isinstance(value, type) and issubclass(value, Backend),
+    ),
+    "names": (
+        "a list of names",
+        lambda value: isinstance(value, list) and all(isinstance(n, str) for n in value),
+    ),
+    "files": (
+        "a list of paths",
+        lambda value: (
+            isinstance(value, list) and all(isinstance(f, str | os.PathLike) for f in value)
+        ),
+    ),
+    "count": (
+        "a whole number, at least 1",
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 1,
+    ),
+    "flag": ("True or False", lambda value: isinstance(value, bool)),
+    "path": ("a path", lambda value: isinstance(value, str)),
+    "text": ("a text", lambda value: isinstance(value, str)),
+    "mapping": ("a dict", lambda value: isinstance(value, Mapping)),
 }
-
-
-def _fits(setting: Setting, kind: str, value: Any) -> bool:
-    match kind:
-        case "space":
-            return isinstance(value, ParameterSpace)
-        case "function":
-            return callable(value)
-        case "instance":
-            return isinstance(value, _INSTANCES[setting.name])
-        case "class":
-            return isinstance(value, type) and issubclass(value, Backend)
-        case "names":
-            return all(isinstance(item, str) for item in value)
-        case "files":
-            return all(isinstance(item, str | os.PathLike) for item in value)
-        case "count":
-            return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        case "flag":
-            return isinstance(value, bool)
-        case "mapping":
-            return isinstance(value, Mapping)
-        case _:
-            return isinstance(value, str)
+"""For each kind of setting: what it should be, in words, and whether a value is that."""
 
 
 class TaskDef(Config):
@@ -158,8 +173,12 @@ class TaskDef(Config):
         if isinstance(conf, Config):
             settings |= vars(conf) | {"name": None}
         elif self.conf_path is not None:
-            settings |= _load(self.conf_path, "psy_conf", image and image.conf_source)[1]
-        self.module, own = _load(self.path, self.path.stem, image and image.task_source)
+            settings |= _load(self.conf_path, "psy_conf", image.conf_source if image else None)[
+                1
+            ]
+        self.module, own = _load(
+            self.path, self.path.stem, image.task_source if image else None
+        )
         settings |= own
         try:
             super().__init__(**settings)
@@ -193,7 +212,7 @@ class TaskDef(Config):
             If `pspace` or `execute` is missing, or the arguments of `execute` don't match.
         """
         if self.pspace is None:
-            raise TaskError(f"{self.path} sets no pspace: {_WANTED['space']} is needed")
+            raise TaskError(f"{self.path} sets no pspace: {_KINDS['space'][0]} is needed")
         if self.execute is None:
             raise TaskError(
                 f"{self.path} defines no execute: a function is needed that takes "
@@ -202,7 +221,8 @@ class TaskDef(Config):
         names = self.pspace.keys()
         if self.setup is not None:  # what setup returns may fill in what the space lacks
             names = [n for n in names if n not in takes(self.execute, names)]
-            names and self._refuse(check_call(self.execute, names))
+            if names:
+                self._refuse(check_call(self.execute, names))
         elif names or self.pspace.size:
             self._refuse(check_call(self.execute, names))
 
@@ -242,15 +262,12 @@ def _load(
 def _unused_names(source: bytes) -> Iterator[tuple[str, int]]:
     """Yield the public names that a file defines at top level and never reads."""
     tree = ast.parse(source)
-    used = {node.id for node in ast.walk(tree) if _is_read(node)}
+    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    used = {name.id for name in names if isinstance(name.ctx, ast.Load)}
     for node in tree.body:
         for name in _assigned(node):
             if name not in used and not name.startswith("_"):
                 yield name, node.lineno
-
-
-def _is_read(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
 
 
 def _assigned(node: ast.stmt) -> list[str]:
@@ -296,4 +313,3 @@ class PackageLoader:
             except TaskError as err:
                 warnings.warn(str(err), TaskWarning, stacklevel=2)
         return tasks
-

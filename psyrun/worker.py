@@ -1,10 +1,11 @@
-"""Own the worker's supervisor: it starts row processes, deals rows to them and replaces the dead.
+"""Own the supervisor: it starts row processes, deals rows to them and replaces the dead.
 
 Run as ``python -P -m psyrun.worker WORKDIR JOB...``, on a laptop and on a compute node alike.
 Imports nothing of the user's.
 """
 
 import argparse
+import contextlib
 import json
 import mmap
 import os
@@ -217,10 +218,8 @@ class Supervisor:
         """See what a process that ended was at, and start another if there is work left."""
         self.selector.unregister(process.answers)
         os.close(process.answers)
-        try:
+        with contextlib.suppress(BrokenPipeError):
             process.orders.close()
-        except BrokenPipeError:
-            pass
         del self.pool[process.slot]
         _, status = os.waitpid(process.pid, 0)
         if status == 0:
@@ -343,7 +342,9 @@ def merge(workdir: Workdir, number: int, folder: Path) -> int:
     state = task_state(workdir, run)
     if not state.complete:
         left = run.size - state.count(rows.RowState.DONE)
-        print(f"{left:,} of {run.size:,} rows failed or are missing: no result", file=sys.stderr)
+        print(
+            f"{left:,} of {run.size:,} rows failed or are missing: no result", file=sys.stderr
+        )
         return 1
     job = read_job(workdir, next(iter(run.jobs)))
     task = rowprocess.load_frozen(frozen_code(workdir.code(run.code)), job)

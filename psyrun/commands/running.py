@@ -18,9 +18,7 @@ from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir
 
 
-def each_task(
-    taskdir: Path, names: Sequence[str], action: Callable[[TaskDef], bool]
-) -> int:
+def each_task(taskdir: Path, names: Sequence[str], action: Callable[[TaskDef], bool]) -> int:
     """Do something with each of some tasks, or with all; return the exit code.
 
     What goes wrong with one task is reported, and the others have their turn.

@@ -75,7 +75,9 @@ def _estimate(task: TaskDef, seconds: float) -> str:
         jobs = len(task.backend(task).deal(((0, size),)))
         processes = jobs * (task.pool_size or 1)
         where = f"{jobs:,} jobs at once"
-    return f"{rows_text(size)} would take about {duration(seconds * size / processes)} on {where}"
+    return (
+        f"{rows_text(size)} would take about {duration(seconds * size / processes)} on {where}"
+    )
 
 
 def _check_store(task: TaskDef, row: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ import importlib
 import os
 import shutil
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -30,7 +30,9 @@ def _workdirs(taskdir: Path, names: Sequence[str]) -> Iterator[tuple[str, Workdi
     for name in names or files:
         workdir = Workdir(workdir_root(taskdir, name, files.get(name)))
         if name not in files and not workdir.root.is_dir():
-            raise TaskError(f"there is no task {name!r} in {taskdir}{suggestion(name, list(files))}")
+            raise TaskError(
+                f"there is no task {name!r} in {taskdir}{suggestion(name, list(files))}"
+            )
         if workdir.root.is_dir():
             yield name, workdir
 
@@ -58,7 +60,8 @@ def _remove(name: str, workdir: Workdir) -> None:
         file = read_run_file(workdir, name)
         if file.last and (jobs := _running_ids(file.last.scheduler, file.last.jobs.values())):
             raise TaskError(
-                f"{name}: {len(jobs)} jobs are queued or running; end them with: psy kill {name}"
+                f"{name}: {len(jobs)} jobs are queued or running; "
+                f"end them with: psy kill {name}"
             )
         with disk_errors(workdir.root, "remove"):
             for path in workdir.root.iterdir():
@@ -68,8 +71,8 @@ def _remove(name: str, workdir: Workdir) -> None:
         shutil.rmtree(workdir.root, ignore_errors=True)
 
 
-def _running_ids(scheduler: str, ids: Iterator[str | None] | object) -> list[str]:
-    known = [jobid for jobid in ids if jobid]  # type: ignore[attr-defined]
+def _running_ids(scheduler: str, ids: Iterable[str | None]) -> list[str]:
+    known = [jobid for jobid in ids if jobid]
     if not known:
         return []
     running = {str(jobid) for jobid in scheduler_named(scheduler).get_jobs()}
@@ -131,7 +134,10 @@ def write_task_file(taskdir: Path, name: str, scheduler: str) -> int:
     path = Path(taskdir) / f"{PREFIX}{name}.py"
     text = _TEMPLATE.read_text(encoding="utf-8").replace("NAME", name)
     if cls != "ImmediateRun":
-        text = text.replace("import ImmediateRun, Param", f"import Param\nfrom {module or 'psyrun.scheduler'} import {cls}")
+        text = text.replace(
+            "import ImmediateRun, Param",
+            f"import Param\nfrom {module or 'psyrun.scheduler'} import {cls}",
+        )
         text = text.replace("ImmediateRun()", f"{cls}()")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,7 @@ _CODE = "the caller's"
 _BLOCK_ROWS = 10_000
 
 
-def map_pspace_hdd_backed(  # noqa: PLR0913 - the arguments of 0.8
+def map_pspace_hdd_backed(  # noqa: PLR0913, PLR0917 - the arguments of 0.8
     fn: Callable[..., Any],
     pspace: ParameterSpace,
     filename: str | os.PathLike[str],
@@ -207,7 +207,7 @@ def _evaluate_missing(
     return kept if count == state.run.size else None
 
 
-def _evaluate(  # noqa: PLR0913, PLR0917 - the innermost loop, unpacked for speed
+def _evaluate(
     fn: Callable[..., Any],
     columns_of: Callable[[int, int], Columns],
     bounds: tuple[int, int],

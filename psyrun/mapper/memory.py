@@ -124,7 +124,7 @@ def map_pspace(
     return _collect(pspace, excluded, _evaluate_here(fn, pspace, excluded))
 
 
-def map_pspace_parallel(  # noqa: PLR0913 - the arguments of 0.8, and one more
+def map_pspace_parallel(
     fn: Function,
     pspace: ParameterSpace,
     n_jobs: int = -1,
@@ -337,7 +337,7 @@ def _collect(
     def wanted() -> Iterator[tuple[int, Columns]]:
         nonlocal done
         # a block without rows keeps the parameters of an empty space
-        yield 0, {name: [] for name in pspace.keys() if name not in excluded}  # noqa: SIM118
+        yield 0, {name: [] for name in pspace.keys() if name not in excluded}
         for rows, columns, found in evaluated:
             missed.difference_update(found)
             yield rows, {name: columns[name] for name in columns if name not in excluded}

@@ -43,7 +43,7 @@ class Product(ParameterSpace):
 
     def __init__(self, left: ParameterSpace, right: ParameterSpace) -> None:
         names = left.keys()
-        shared = [name for name in right.keys() if name in set(names)]  # noqa: SIM118
+        shared = [name for name in right.keys() if name in set(names)]
         if shared:
             raise AmbiguousOperationError(
                 f"both factors of a product have {', '.join(map(repr, shared))}: "
@@ -123,7 +123,7 @@ class Sum(ParameterSpace):
     parts: tuple[ParameterSpace, ...]
 
     def __init__(self, *spaces: ParameterSpace) -> None:
-        self._names = tuple(dict.fromkeys(name for space in spaces for name in space.keys()))  # noqa: SIM118
+        self._names = tuple(dict.fromkeys(name for space in spaces for name in space.keys()))
         parts: list[ParameterSpace] = []
         for space in spaces:
             parts.extend(space.parts if isinstance(space, Sum) else (space,))

@@ -22,7 +22,7 @@ class ImmediateRun(Scheduler):
     """
 
     def __init__(self) -> None:
-        self._processes: dict[str, "subprocess.Popen[bytes]"] = {}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._names: dict[str, str] = {}
 
     def submit(

@@ -103,4 +103,3 @@ class _Streamed:
 
     def __reduce__(self) -> tuple[type[list[Any]], tuple[()], None, Iterator[Any]]:
         return list, (), None, iter(self.column)
-

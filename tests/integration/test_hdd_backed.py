@@ -1,10 +1,16 @@
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from psyrun import Param, map_pspace_hdd_backed
+from psyrun import Param
+from psyrun import map_pspace_hdd_backed as mapped
 from psyrun.exceptions import IneffectiveExcludeWarning, LockedError, StoreError
+
+
+def backed(*args: Any, **options: Any) -> Any:
+    return mapped(*args, **options)
 
 
 class Counting:
@@ -26,42 +32,42 @@ def load(path: Path):
 
 
 def test_the_result_is_returned_and_on_disk(tmp_path):
-    result = map_pspace_hdd_backed(Counting(), Param(a=[3, 1]), tmp_path / "r.pkl")
+    result = backed(Counting(), Param(a=[3, 1]), tmp_path / "r.pkl")
     assert result == load(tmp_path / "r.pkl") == {"a": [3, 1], "y": [9, 1]}
 
 
 def test_without_return_data_only_the_file_is_made(tmp_path):
     path = tmp_path / "r.pkl"
-    assert map_pspace_hdd_backed(Counting(), Param(a=[3, 1]), path, return_data=False) is None
+    assert backed(Counting(), Param(a=[3, 1]), path, return_data=False) is None
     assert load(path) == {"a": [3, 1], "y": [9, 1]}
 
 
 def test_a_second_call_evaluates_nothing(tmp_path):
-    map_pspace_hdd_backed(Counting(), Param(a=[3, 1]), tmp_path / "r.pkl")
+    backed(Counting(), Param(a=[3, 1]), tmp_path / "r.pkl")
     again = Counting()
-    assert map_pspace_hdd_backed(again, Param(a=[3, 1]), tmp_path / "r.pkl")["y"] == [9, 1]
+    assert backed(again, Param(a=[3, 1]), tmp_path / "r.pkl")["y"] == [9, 1]
     assert again.calls == []
 
 
 def test_it_goes_on_where_an_exception_ended_it(tmp_path):
     with pytest.raises(ValueError, match="no 2") as caught:
-        map_pspace_hdd_backed(Counting(fail_at=2), Param(a=range(5)), tmp_path / "r.pkl")
+        backed(Counting(fail_at=2), Param(a=range(5)), tmp_path / "r.pkl")
     assert any("a=2" in note for note in caught.value.__notes__)
     assert not (tmp_path / "r.pkl").exists()
     again = Counting()
-    result = map_pspace_hdd_backed(again, Param(a=range(5)), tmp_path / "r.pkl")
+    result = backed(again, Param(a=range(5)), tmp_path / "r.pkl")
     assert again.calls == [2, 3, 4]
     assert result["y"] == [0, 1, 4, 9, 16]
 
 
 def test_a_space_that_grew_and_was_reordered_keeps_its_rows(tmp_path):
-    map_pspace_hdd_backed(Counting(), Param(a=[1, 2, 3]), tmp_path / "r.pkl")
+    backed(Counting(), Param(a=[1, 2, 3]), tmp_path / "r.pkl")
     again = Counting()
-    result = map_pspace_hdd_backed(again, Param(a=[4, 3, 1, 5]), tmp_path / "r.pkl")
+    result = backed(again, Param(a=[4, 3, 1, 5]), tmp_path / "r.pkl")
     assert again.calls == [4, 5]
     assert result == load(tmp_path / "r.pkl") == {"a": [4, 3, 1, 5], "y": [16, 9, 1, 25]}
     third = Counting()
-    result = map_pspace_hdd_backed(third, Param(a=[1, 2, 3, 4, 5]), tmp_path / "r.pkl")
+    result = backed(third, Param(a=[1, 2, 3, 4, 5]), tmp_path / "r.pkl")
     assert third.calls == []
     assert result["y"] == [1, 4, 9, 16, 25]
 
@@ -74,33 +80,33 @@ def test_done_rows_are_matched_row_by_row_not_column_by_column(tmp_path):
         calls.append((a, b))
         return a + b
 
-    map_pspace_hdd_backed(fn, space, tmp_path / "r.pkl")
+    backed(fn, space, tmp_path / "r.pkl")
     grid = Param(a=[1, 2]) * Param(b=[1, 2])
-    result = map_pspace_hdd_backed(fn, grid, tmp_path / "r.pkl")
+    result = backed(fn, grid, tmp_path / "r.pkl")
     assert calls == [(1, 1), (2, 2), (1, 2), (2, 1)]
     assert result["result"] == [2, 3, 3, 4]
 
 
 def test_duplicate_assignments_are_rows_of_their_own(tmp_path):
     fn = Counting()
-    map_pspace_hdd_backed(fn, Param(a=[1, 1]), tmp_path / "r.pkl")
-    map_pspace_hdd_backed(fn, Param(a=[1, 1, 1]), tmp_path / "r.pkl")
+    backed(fn, Param(a=[1, 1]), tmp_path / "r.pkl")
+    backed(fn, Param(a=[1, 1, 1]), tmp_path / "r.pkl")
     assert fn.calls == [1, 1, 1]
 
 
 def test_exclude_leaves_out_and_asks_for_no_evaluation(tmp_path):
-    map_pspace_hdd_backed(Counting(), Param(a=[3]), tmp_path / "r.pkl")
+    backed(Counting(), Param(a=[3]), tmp_path / "r.pkl")
     again = Counting()
     path = tmp_path / "r.pkl"
-    assert map_pspace_hdd_backed(again, Param(a=[3]), path, exclude=["a"]) == {"y": [9]}
+    assert backed(again, Param(a=[3]), path, exclude=["a"]) == {"y": [9]}
     assert load(path) == {"y": [9]}
     assert again.calls == []
-    assert map_pspace_hdd_backed(again, Param(a=[3]), path) == {"a": [3], "y": [9]}
+    assert backed(again, Param(a=[3]), path) == {"a": [3], "y": [9]}
 
 
 def test_an_exclude_without_effect_warns(tmp_path):
     with pytest.warns(IneffectiveExcludeWarning, match="'z'"):
-        map_pspace_hdd_backed(Counting(), Param(a=[3]), tmp_path / "r.pkl", exclude=["z"])
+        backed(Counting(), Param(a=[3]), tmp_path / "r.pkl", exclude=["z"])
 
 
 def test_several_processes_give_the_same(tmp_path):
@@ -108,8 +114,8 @@ def test_several_processes_give_the_same(tmp_path):
         return {"y": a * b, "b": -b} if a % 2 else {"y": a * b}
 
     space = Param(a=range(20)) * Param(b=range(7))
-    one = map_pspace_hdd_backed(fn, space, tmp_path / "one.pkl")
-    two = map_pspace_hdd_backed(fn, space, tmp_path / "two.pkl", pool_size=2)
+    one = backed(fn, space, tmp_path / "one.pkl")
+    two = backed(fn, space, tmp_path / "two.pkl", pool_size=2)
     assert one == two
     assert one["b"][:8] == [0, 1, 2, 3, 4, 5, 6, 0]
     assert one["b"][8:10] == [-1, -2]
@@ -122,31 +128,31 @@ def test_the_same_dict_returned_again_and_again_is_no_trap(tmp_path):
         shared["y"] = a
         return shared
 
-    result = map_pspace_hdd_backed(fn, Param(a=[1, 2]), tmp_path / "r.pkl")
+    result = backed(fn, Param(a=[1, 2]), tmp_path / "r.pkl")
     assert result["y"] == [1, 2]
 
 
 def test_an_empty_space_gives_an_empty_result(tmp_path):
-    assert map_pspace_hdd_backed(Counting(), Param(a=[]), tmp_path / "r.pkl") == {"a": []}
+    assert backed(Counting(), Param(a=[]), tmp_path / "r.pkl") == {"a": []}
 
 
 def test_a_file_that_is_no_result_is_not_replaced(tmp_path):
     (tmp_path / "r.pkl").write_text("precious")
     with pytest.raises(StoreError, match="in the way"):
-        map_pspace_hdd_backed(Counting(), Param(a=[1]), tmp_path / "r.pkl")
+        backed(Counting(), Param(a=[1]), tmp_path / "r.pkl")
     assert (tmp_path / "r.pkl").read_text() == "precious"
 
 
 def test_a_result_without_its_folder_is_not_replaced(tmp_path):
     (tmp_path / "r.pkl").write_bytes(pickle.dumps({"a": [1]}))
     with pytest.raises(StoreError, match="move the file away"):
-        map_pspace_hdd_backed(Counting(), Param(a=[1]), tmp_path / "r.pkl")
+        backed(Counting(), Param(a=[1]), tmp_path / "r.pkl")
 
 
 def test_two_at_once_is_refused(tmp_path):
     def fn(a):
         with pytest.raises(LockedError, match="held by"):
-            map_pspace_hdd_backed(Counting(), Param(a=[1]), tmp_path / "r.pkl")
+            backed(Counting(), Param(a=[1]), tmp_path / "r.pkl")
         return a
 
-    assert map_pspace_hdd_backed(fn, Param(a=[1]), tmp_path / "r.pkl")["result"] == [1]
+    assert backed(fn, Param(a=[1]), tmp_path / "r.pkl")["result"] == [1]

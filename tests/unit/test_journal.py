@@ -104,7 +104,7 @@ def test_a_frame_is_in_the_file_before_done_returns(tmp_path):
 
 
 def test_fsync_comes_once_a_second_at_most(tmp_path, monkeypatch):
-    calls = []
+    calls: list[int] = []
     monkeypatch.setattr(os, "fsync", calls.append)
     writer = JournalWriter([tmp_path / "j"], {})
     start = writer._sync_due - 1.0
