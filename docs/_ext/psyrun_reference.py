@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 KINDS = {
     "space": "a parameter space",
     "function": "a function",
-    "instance": "an object with that interface, or its class",
-    "class": "a class",
+    "scheduler": "a scheduler, or its class",
+    "store": "a store, or its class",
+    "class": "a backend class",
     "names": "a list of names",
     "files": "a list of paths",
     "count": "a whole number, at least 1",
@@ -91,7 +92,7 @@ class Settings(Generated):
 def _default(setting: Setting, value: Any) -> str:
     if setting.name == "python":
         return "the one that runs ``psy``"
-    if "instance" in setting.kinds or "class" in setting.kinds:
+    if {"scheduler", "store", "class"} & {*setting.kinds}:
         cls = value if isinstance(value, type) else type(value)
         return f"``{cls.__name__}``"
     return f"``{value!r}``"
