@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from psyrun.commands.messages import describe, show_error, show_warning
+from psyrun.commands.options import Options
 from psyrun.exceptions import TaskWarning
 from psyrun.version import __version__
 
@@ -42,7 +43,7 @@ def psy(ctx: click.Context, taskdir: Path, *, debug: bool) -> None:
 
     A task is a file psy-tasks/task_<name>.py that sets pspace and execute.
     """
-    ctx.obj = {"taskdir": taskdir, "debug": debug}
+    ctx.obj = Options(taskdir, debug)
 
 
 TASKS = click.argument("tasks", nargs=-1, metavar="[TASK]...")
@@ -59,7 +60,7 @@ TASKS = click.argument("tasks", nargs=-1, metavar="[TASK]...")
 @click.option("--force", is_flag=True, help="Evaluate all rows again.")
 @TASKS
 @click.pass_obj
-def run(obj: dict[str, Any], tasks: Sequence[str], *, keep: bool, force: bool) -> int:
+def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool) -> int:
     """Bring tasks up to date: evaluate what is missing or stale, and merge.
 
     Without TASK, all tasks.
@@ -68,13 +69,13 @@ def run(obj: dict[str, Any], tasks: Sequence[str], *, keep: bool, force: bool) -
 
     if keep and force:
         raise click.UsageError("--continue keeps rows and --force does not: use one of them")
-    return each_task(obj["taskdir"], tasks, lambda task: run_task(task, keep=keep, force=force))
+    return each_task(obj, tasks, lambda task: run_task(task, keep=keep, force=force))
 
 
 @psy.command()
 @TASKS
 @click.pass_obj
-def test(obj: dict[str, Any], tasks: Sequence[str]) -> int:
+def test(obj: Options, tasks: Sequence[str]) -> int:
     """Evaluate one assignment of each task, here and now.
 
     Shows the assignment, the result and the time, and checks that the store can hold it.
@@ -82,7 +83,7 @@ def test(obj: dict[str, Any], tasks: Sequence[str]) -> int:
     from psyrun.commands.running import each_task
     from psyrun.commands.trial import test_task
 
-    return each_task(obj["taskdir"], tasks, test_task)
+    return each_task(obj, tasks, test_task)
 
 
 @psy.command()
@@ -90,12 +91,12 @@ def test(obj: dict[str, Any], tasks: Sequence[str]) -> int:
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all tasks are up to date.")
 @TASKS
 @click.pass_obj
-def status(obj: dict[str, Any], tasks: Sequence[str], *, verbose: bool, exit_code: bool) -> int:
+def status(obj: Options, tasks: Sequence[str], *, verbose: bool, exit_code: bool) -> int:
     """Tell how far tasks are."""
     from psyrun.commands.running import each_task
     from psyrun.commands.status import show_status
 
-    code = each_task(obj["taskdir"], tasks, lambda task: show_status(task, verbose=verbose))
+    code = each_task(obj, tasks, lambda task: show_status(task, verbose=verbose))
     return code if exit_code else ExitCode.OK
 
 
@@ -115,11 +116,11 @@ def merge(folder: Path, file: Path) -> int:
 
 @psy.command("list")
 @click.pass_obj
-def list_tasks(obj: dict[str, Any]) -> int:
+def list_tasks(obj: Options) -> int:
     """List the names of all tasks."""
     from psyrun.taskfiles import find_task_files
 
-    for name in find_task_files(obj["taskdir"]):
+    for name in find_task_files(obj.taskdir):
         click.echo(name)
     return ExitCode.OK
 
@@ -128,11 +129,11 @@ def list_tasks(obj: dict[str, Any]) -> int:
 @click.option("--yes", is_flag=True, help="Do it; without this, it is only shown.")
 @TASKS
 @click.pass_obj
-def clean(obj: dict[str, Any], tasks: Sequence[str], *, yes: bool) -> int:
+def clean(obj: Options, tasks: Sequence[str], *, yes: bool) -> int:
     """Remove what tasks have made: their work directories with rows, logs and results."""
     from psyrun.commands.upkeep import clean_tasks
 
-    return clean_tasks(obj["taskdir"], tasks, yes=yes)
+    return clean_tasks(obj.taskdir, tasks, yes=yes)
 
 
 @psy.command("new-task")
@@ -144,21 +145,21 @@ def clean(obj: dict[str, Any], tasks: Sequence[str], *, yes: bool) -> int:
     help="A scheduler of Psyrun, or package.module.Class.",
 )
 @click.pass_obj
-def new_task(obj: dict[str, Any], name: str, scheduler: str) -> int:
+def new_task(obj: Options, name: str, scheduler: str) -> int:
     """Write a task file to start from; it runs as it is."""
     from psyrun.commands.upkeep import write_task_file
 
-    return write_task_file(obj["taskdir"], name, scheduler)
+    return write_task_file(obj.taskdir, name, scheduler)
 
 
 @psy.command()
 @TASKS
 @click.pass_obj
-def kill(obj: dict[str, Any], tasks: Sequence[str]) -> int:
+def kill(obj: Options, tasks: Sequence[str]) -> int:
     """End the jobs of tasks, and no others."""
     from psyrun.commands.upkeep import kill_tasks
 
-    return kill_tasks(obj["taskdir"], tasks)
+    return kill_tasks(obj.taskdir, tasks)
 
 
 class Terminated(BaseException):

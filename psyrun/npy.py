@@ -86,10 +86,11 @@ def _view(path: Path) -> "memoryview[Any]":
         start = len(_MAGIC) + _LENGTH.size + length
         fields = ast.literal_eval(bytes(data[start - length : start]).decode())
         view: memoryview[Any] = data[start:].cast(cast("Any", _CODES[fields["descr"]]))
+        shape = fields["shape"]
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, TypeError, SyntaxError, struct.error) as err:
         raise WorkdirError(f"{path} is damaged ({err}); run the task again") from err
-    if bytes(data[: len(_MAGIC)]) != _MAGIC or fields["shape"] != (len(view),):
+    if bytes(data[: len(_MAGIC)]) != _MAGIC or shape != (len(view),):
         raise WorkdirError(f"{path} is damaged (its size is wrong); run the task again")
     return view

@@ -172,6 +172,11 @@ def _cloudpickled(name: str, value: Any) -> bytes:
 def load(folder: Path) -> ParameterSpace:
     """Read a snapshot back; large columns stay in their files until they are asked for.
 
+    Parameters
+    ----------
+    folder : Path
+        Its folder, whose name is its digest.
+
     Raises
     ------
     WorkdirError
@@ -179,6 +184,13 @@ def load(folder: Path) -> ParameterSpace:
     """
     try:
         structure = read_json(folder / _SPACE)
+        if structure["format"] != FORMAT:
+            raise WorkdirError(
+                f"the snapshot {folder} has format {structure['format']}, this Psyrun reads "
+                f"{FORMAT}; use the newer Psyrun that wrote it"
+            )
+        if Snapshot(structure).digest() != folder.name:
+            raise WorkdirError(f"{folder / _SPACE} is damaged; run the task again")
         return _decode_node(structure["space"], folder)
     except (FileNotFoundError, KeyError, TypeError) as err:
         raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
@@ -204,13 +216,14 @@ def _decode_node(node: dict[str, Any], folder: Path) -> ParameterSpace:
             base = _decode_node(node["of"][0], folder)
             if "range" in node:
                 return Selection(base, range(*node["range"]))
-            return Selection(base, _rows(folder / node["rows"]["file"]))
+            return Selection(base, _rows(folder, node["rows"]))
         case other:
             raise WorkdirError(f"{folder / _SPACE} has an unknown node {other!r}")
 
 
-def _rows(path: Path) -> "array[int]":
-    return array("q", npy.NumberColumn(path)[:])
+def _rows(folder: Path, entry: dict[str, Any]) -> "array[int]":
+    _verified(folder, entry)
+    return array("q", npy.NumberColumn(folder / entry["file"])[:])
 
 
 def _decode_column(column: dict[str, Any], rows: int, folder: Path) -> Sequence[Any]:
@@ -222,23 +235,43 @@ def _decode_column(column: dict[str, Any], rows: int, folder: Path) -> Sequence[
         case "numbers":
             return npy.NumberColumn(folder / column["file"])
         case "array":
-            import numpy as np
-
-            mapped = np.load(folder / column["file"], mmap_mode="r", allow_pickle=False)
-            return cast("Sequence[Any]", mapped.view(np.ndarray))
+            return _mapped(folder / column["file"], rows)
         case _:
             return cast("Sequence[Any]", _unpickle(folder, column))
 
 
-def _unpickle(folder: Path, column: dict[str, Any]) -> Any:
-    path = folder / column["file"]
+def _mapped(path: Path, rows: int) -> Sequence[Any]:
+    """Map a numeric array into memory."""
+    import numpy as np
+
+    with disk_errors(path, "read"):
+        try:
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        except Exception as err:
+            if isinstance(err, OSError):
+                raise
+            raise WorkdirError(f"{path} is damaged ({err}); run the task again") from err
+    if len(mapped) != rows:
+        raise WorkdirError(f"{path} is damaged (its size is wrong); run the task again")
+    return cast("Sequence[Any]", mapped.view(np.ndarray))
+
+
+def _verified(folder: Path, entry: dict[str, Any]) -> bytes:
+    """Read a file that has to be as it was written."""
+    path = folder / entry["file"]
     with disk_errors(path, "read"):
         data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != column["sha256"]:
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise WorkdirError(f"{path} is damaged; run the task again")
+    return data
+
+
+def _unpickle(folder: Path, column: dict[str, Any]) -> Any:
+    data = _verified(folder, column)
     try:
         return pickle.loads(data)
     except Exception as err:
+        path = folder / column["file"]
         raise WorkdirError(
             f"the values of parameter {column['name']!r} in {path} cannot be loaded "
             f"({type(err).__name__}: {err})"

@@ -1,14 +1,13 @@
 """Own `psy run`, and the way every command goes through tasks."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import click
 
 from psyrun import report, rows
 from psyrun.commands.messages import show_error, show_note
+from psyrun.commands.options import Options
 from psyrun.exceptions import PsyrunError
 from psyrun.plan import Action
 from psyrun.progress import Bar
@@ -18,23 +17,23 @@ from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir
 
 
-def each_task(taskdir: Path, names: Sequence[str], action: Callable[[TaskDef], bool]) -> int:
+def each_task(options: Options, names: Sequence[str], action: Callable[[TaskDef], bool]) -> int:
     """Do something with each of some tasks, or with all; return the exit code.
 
     What goes wrong with one task is reported, and the others have their turn.
     """
     if names:
-        files = [find_task_file(taskdir, name) for name in dict.fromkeys(names)]
+        files = [find_task_file(options.taskdir, name) for name in dict.fromkeys(names)]
     else:
-        files = list(find_task_files(taskdir).values())
+        files = list(find_task_files(options.taskdir).values())
     if not files:
-        show_note(f"there are no tasks in {taskdir}; make one with: psy new-task NAME")
+        show_note(f"there are no tasks in {options.taskdir}; make one with: psy new-task NAME")
     ok = True
     for file in files:
         try:
             ok = action(TaskDef(file)) and ok
         except PsyrunError as err:
-            if "--debug" in sys.argv:
+            if options.debug:
                 raise
             show_error(str(err))
             ok = False

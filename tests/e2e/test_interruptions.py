@@ -1,0 +1,211 @@
+"""Whatever process dies, and however: finished rows stay, and the next run completes them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from psyrun.machine import process_start
+
+SLOW = """
+import time
+pspace = Param(a=range(30))
+pool_size = 2
+
+def execute(a):
+    time.sleep(0.02)
+    counted(a)
+    return {'y': a * a}
+"""
+WAIT_SECONDS = 30
+
+
+def children_of(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def until(condition, what):
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def under_way(project):
+    """A run of which some rows are done, with its processes: command, supervisor, rows'."""
+    project.task("slow", SLOW)
+    command = project.start("run", "slow")
+    counted = project.root / "counted"
+    until(lambda: counted.exists() and counted.read_text().count("\n") >= 5, "rows")
+    (supervisor,) = children_of(command.pid)
+    victims = {
+        "command": [command.pid],
+        "supervisor": [supervisor],
+        "row process": children_of(supervisor)[:1],
+    }
+    victims["all"] = [*victims["command"], *victims["supervisor"], *children_of(supervisor)]
+    yield command, victims
+    command.communicate(timeout=WAIT_SECONDS)
+
+
+def gone(pids):
+    return all(process_start(pid) is None for pid in pids)
+
+
+def completes(project, before):
+    """Run again; check the result, and how often rows were evaluated in both runs."""
+    ran = project.psy("run", "slow")
+    assert ran.code == 0, ran.err
+    assert project.result("slow") == {"a": [*range(30)], "y": [a * a for a in range(30)]}
+    rows = [*before, *project.evaluated()]
+    assert set(rows) == set(map(str, range(30)))
+    assert len(rows) - 30 <= 2, "more than the rows under way were evaluated twice"
+
+
+@pytest.mark.parametrize("victim", ["command", "supervisor", "all"])
+def test_killed_processes_lose_no_row(project, under_way, victim):
+    command, victims = under_way
+    for pid in victims[victim]:
+        os.kill(pid, signal.SIGKILL)
+    command.wait(WAIT_SECONDS)
+    until(lambda: gone(victims["all"]), "the processes to end")
+    completes(project, project.evaluated())
+
+
+def test_a_killed_row_process_is_replaced_and_its_row_named(project, under_way):
+    command, victims = under_way
+    os.kill(victims["row process"][0], signal.SIGKILL)
+    _, err = command.communicate(timeout=WAIT_SECONDS)
+    assert command.returncode == 1
+    assert "the process died: signal 9 (SIGKILL)" in err
+    rows = project.evaluated()
+    assert len(rows) >= 29
+    completes(project, rows)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+)
+def test_interrupting_the_command_ends_it_in_order(project, under_way, number, code):
+    command, victims = under_way
+    os.kill(command.pid, number)
+    _, err = command.communicate(timeout=WAIT_SECONDS)
+    assert command.returncode == code
+    assert "go on with the same command" in err
+    assert gone(victims["all"])
+    completes(project, project.evaluated())
+
+
+def test_psy_kill_ends_this_task_only(project, under_way):
+    command, _ = under_way
+    project.task("other", SLOW)
+    other = project.start("run", "other")
+    until(lambda: (project.workdir("other") / "lock.json").exists(), "the other task")
+    ran = project.psy("kill", "slow")
+    assert "slow: ended process" in ran.out
+    command.communicate(timeout=WAIT_SECONDS)
+    assert command.returncode == 143
+    other.communicate(timeout=WAIT_SECONDS)
+    assert other.returncode == 0
+
+
+def test_a_second_run_and_clean_say_who_holds_the_task(project, under_way):
+    command, _ = under_way
+    for arguments in (["run", "slow"], ["clean", "--yes", "slow"]):
+        ran = project.psy(*arguments)
+        assert ran.code == 1
+        assert f"process {command.pid}" in ran.err
+    assert "running" in project.psy("status", "slow").out
+    command.communicate(timeout=WAIT_SECONDS)
+    assert command.returncode == 0
+
+
+@pytest.mark.parametrize("death", ["os.kill(os.getpid(), 11)", "os._exit(3)"])
+def test_a_row_that_kills_its_process_is_found_and_the_rest_goes_on(project, death):
+    project.task(
+        "deadly",
+        f"""
+        pspace = Param(a=range(8))
+        pool_size = 1
+        max_jobs = 2
+
+        def execute(a):
+            if a == 3:
+                {death}
+            return {{'y': a}}
+        """,
+    )
+    ran = project.psy("run")
+    assert ran.code == 1
+    cause = "signal 11 (SIGSEGV)" if "11" in death else "exit code 3"
+    assert f"the process died: {cause}" in ran.err
+    assert "of 8 rows 1 failed" in ran.err
+    assert "row 3 (a=3)" in project.psy("status", "-v").out
+
+
+def test_jobs_run_what_was_submitted(project):
+    path = project.task(
+        "edit",
+        """
+        import os, time
+        pspace = Param(a=range(4))
+        pool_size = 1
+
+        def execute(a):
+            counted(a)
+            while not os.path.exists('go'):
+                time.sleep(0.005)
+            return {'y': 'as submitted'}
+        """,
+    )
+    command = project.start("run", "edit")
+    until(lambda: (project.root / "counted").exists(), "the first row")
+    path.write_text(path.read_text().replace("as submitted", "edited"))
+    (path.parent / "go").touch()
+    command.communicate(timeout=WAIT_SECONDS)
+    assert project.result("edit")["y"] == ["as submitted"] * 4
+    assert "stale" in project.psy("status").out
+
+
+def test_a_full_disk_is_said_and_rows_stay(project):
+    project.task(
+        "big",
+        """
+        pspace = Param(a=range(40))
+        pool_size = 1
+        max_jobs = 1
+
+        def execute(a):
+            counted(a)
+            return {'y': 'x' * 20_000}
+        """,
+    )
+    limited = subprocess.run(
+        ["bash", "-c", 'ulimit -f 400; exec "$0" -m psyrun run big', sys.executable],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+        check=False,
+    )
+    assert limited.returncode == 1
+    assert "cannot write" in limited.stderr
+    assert "Traceback" not in limited.stderr
+    before = project.evaluated()
+    assert 10 < len(before) < 40
+    assert project.psy("run", "big").code == 0
+    assert len(before) + len(project.evaluated()) <= 41
+    assert len(project.result("big")["y"]) == 40
