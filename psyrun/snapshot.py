@@ -246,17 +246,17 @@ def _mapped(path: Path, rows: int) -> Sequence[Any]:
 
     with disk_errors(path, "read"):
         try:
-            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        except Exception as err:
-            if isinstance(err, OSError):
-                raise
+            mapped = np.lib.format.open_memmap(path, mode="r")
+        except OSError:
+            raise
+        except Exception as err:  # numpy lets through what its parser of headers raises
             raise WorkdirError(f"{path} is damaged ({err}); run the task again") from err
     if len(mapped) != rows:
         raise WorkdirError(f"{path} is damaged (its size is wrong); run the task again")
     return cast("Sequence[Any]", mapped.view(np.ndarray))
 
 
-def _verified(folder: Path, entry: dict[str, Any]) -> bytes:
+def _verified(folder: Path, entry: dict[str, str]) -> bytes:
     """Read a file that has to be as it was written."""
     path = folder / entry["file"]
     with disk_errors(path, "read"):
