@@ -16,7 +16,7 @@ _WITH_DOCSTRING = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassD
 def canonical(node: ast.AST) -> str:
     """Write a syntax tree in the canonical form."""
     if isinstance(node, ast.Constant):
-        return f"{type(node.value).__name__}:{node.value!r}"
+        return _constant(node.value)
     parts = []
     for name, value in ast.iter_fields(node):
         if name in _IGNORED_FIELDS or value is None or value == []:
@@ -25,6 +25,8 @@ def canonical(node: ast.AST) -> str:
             items = value
             if name == "body" and isinstance(node, _WITH_DOCSTRING):
                 items = without_docstring(value)
+            elif isinstance(node, ast.JoinedStr):  # Python 3.12 adds empty pieces
+                items = [item for item in value if not _is_empty_text(item)]
             text = "[" + ",".join(_item(item) for item in items) + "]"
         else:
             text = _item(value)
@@ -32,8 +34,18 @@ def canonical(node: ast.AST) -> str:
     return f"{type(node).__name__}({','.join(parts)})"
 
 
+def _constant(value: object) -> str:
+    """Write a constant; in ASCII, as which characters `repr` shows depends on the version."""
+    text = hex(value) if type(value) is int else ascii(value)
+    return f"{type(value).__name__}:{text}"
+
+
+def _is_empty_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value == ""
+
+
 def _item(value: object) -> str:
-    return canonical(value) if isinstance(value, ast.AST) else repr(value)
+    return canonical(value) if isinstance(value, ast.AST) else ascii(value)
 
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
@@ -52,7 +64,8 @@ def parts_of(source: bytes, ignored: Collection[str] = ()) -> dict[str, str]:
     source : bytes
         Python source code.
     ignored : collection of str
-        Names whose plain assignments don't count, such as a task's settings.
+        Names whose plain assignments don't count, such as a task's settings; unless a function
+        or class reads them, directly or through other names.
 
     Returns
     -------
@@ -66,7 +79,9 @@ def parts_of(source: bytes, ignored: Collection[str] = ()) -> dict[str, str]:
         If it is no Python source.
     """
     texts: dict[str, list[str]] = {}
-    for node in without_docstring(ast.parse(source).body):
+    body = without_docstring(ast.parse(source).body)
+    ignored = {*ignored} - _read_by_functions(body)
+    for node in body:
         name = _defined_name(node)
         if name not in ignored or not isinstance(node, ast.Assign | ast.AnnAssign):
             texts.setdefault(name, []).append(canonical(node))
@@ -81,6 +96,30 @@ def _defined_name(node: ast.stmt) -> str:
             return name
         case _:
             return ""
+
+
+def _read_by_functions(body: list[ast.stmt]) -> set[str]:
+    """Name what functions and classes read, and what the names they read are made from."""
+    reads: dict[str, set[str]] = {}
+    todo: set[str] = set()
+    for node in body:
+        if isinstance(node, _WITH_DOCSTRING):
+            todo |= _names_read(node)
+        else:
+            reads.setdefault(_defined_name(node), set()).update(_names_read(node))
+    found: set[str] = set()
+    while todo:
+        found |= todo
+        todo = {name for one in todo for name in reads.get(one, ())} - found
+    return found
+
+
+def _names_read(node: ast.stmt) -> set[str]:
+    names = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+    read = {n.id for n in names if isinstance(n.ctx, ast.Load)}
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        read -= {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
+    return read
 
 
 def digest(texts: Iterable[str]) -> str:

@@ -1,0 +1,258 @@
+import ast
+
+import pytest
+
+from psyrun import fingerprint
+
+SOURCE = '''\
+"""A module."""
+
+import math
+from math import pi as PI
+
+SCALE: float = 2.0
+TABLE = {"a": 1, **{}}
+TABLE["b"] = 2
+
+
+def helper(x, /, y=1, *args, z=None, **kwargs):
+    """Help."""
+    with open(x) as file:
+        return [line for line in file if line], f"{x!r:>{y}} {z=}"
+
+
+class Thing(dict):
+    """A thing."""
+
+    size = 3
+
+    def area(self):
+        "Area."
+        return self.size ** 2
+
+
+async def wait(a):
+    await a
+    match a:
+        case {"k": [1, *rest], **others} if rest:
+            yield others
+        case None | True:
+            pass
+
+
+def execute(a, b):
+    global COUNT
+    try:
+        return {"y": -a if a else math.sqrt(b), "z": a[1:2, ...]}
+    except* (ValueError, TypeError) as error:
+        raise RuntimeError("no") from error
+'''
+
+
+def parts(source):
+    return fingerprint.parts_of(source.encode())
+
+
+def changed(new):
+    return fingerprint.differences(parts(SOURCE), parts(new))
+
+
+def edited(old, new):
+    assert SOURCE.count(old) == 1
+    return SOURCE.replace(old, new)
+
+
+COSMETIC = [
+    ("import math\n", "import math  # a comment\n\n\n"),
+    ("2.0", "(2.0)"),
+    ('"""Help."""', '"""Help more."""'),
+    ('    """Help."""\n', ""),
+    ('    """A thing."""\n\n', ""),
+    ('"""A module."""', "# no docstring"),
+    ('"Area."', "'''Area,\n        at length.'''"),
+    ('{"a": 1, **{}}', "{\n    'a': 0x1,\n    **{},\n}"),
+    ("self.size ** 2", "self.size**2"),
+    ('RuntimeError("no")', "RuntimeError('n' 'o')"),
+    ("def execute(a, b):", "def execute(\n    a,\n    b,\n):"),
+    ("        return [line", "        # a comment\n\n        return [line"),
+    ('"y": -a if a', '"y": -(a) if (a)'),
+    ('TABLE["b"] = 2', 'TABLE["b"] = 2;'),
+    ('TABLE["b"] = 2', 'TABLE[u"b"] = 2'),
+    ("a[1:2, ...]", "a[1 : 2, ...]"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), COSMETIC)
+def test_what_is_no_change(old, new):
+    assert changed(edited(old, new)) == []
+
+
+REAL = [
+    ("import math\n", "import cmath as math\n", [""]),
+    ("pi as PI", "tau as PI", [""]),
+    ("SCALE: float = 2.0", "SCALE: float = 2.5", ["SCALE"]),
+    ("SCALE: float = 2.0", "SCALE: float = 2", ["SCALE"]),
+    ("2.0", "-2.0", ["SCALE"]),
+    ('TABLE["b"] = 2', 'TABLE["b"] = True', [""]),
+    ('TABLE["b"] = 2', 'TABLE["c"] = 2', [""]),
+    ('TABLE["b"] = 2', 'TABLE["b"] += 2', [""]),
+    ('{"a": 1, **{}}', '{"a": 1, None: {}}', ["TABLE"]),
+    ("y=1", "y=True", ["helper"]),
+    ("x, /, y=1", "x, y=1", ["helper"]),
+    ("z=None", "z=0", ["helper"]),
+    ("*args, z", "*, z", ["helper"]),
+    ("x!r:>", "x!s:>", ["helper"]),
+    ("x!r:>", "x!r:<", ["helper"]),
+    ("{z=}", "{z}", ["helper"]),
+    ("if line]", "if not line]", ["helper"]),
+    ("size = 3", "size = 4", ["Thing"]),
+    ("class Thing(dict)", "class Thing(list)", ["Thing"]),
+    ("self.size ** 2", "self.size * 2", ["Thing"]),
+    ("async def wait", "def wait", ["wait"]),
+    ("None | True", "None | False", ["wait"]),
+    ("None | True", "True | None", ["wait"]),
+    ("*rest]", "*_]", ["wait"]),
+    ("except*", "except", ["execute"]),
+    (" from error", "", ["execute"]),
+    ("global COUNT", "pass", ["execute"]),
+    ("-a if a", "a if a", ["execute"]),
+    ("-a if a", "+a if a", ["execute"]),
+    ("-a if a", "~a if a", ["execute"]),
+    ("a[1:2, ...]", "a[1:, ...]", ["execute"]),
+    ("a[1:2, ...]", "a[:2, ...]", ["execute"]),
+    ("a[1:2, ...]", "a[2:1, ...]", ["execute"]),
+    ('"no"', 'b"no"', ["execute"]),
+    ("def execute(a, b):", "@math.cache\ndef execute(a, b):", ["execute"]),
+    ("def execute(a, b):", "def execute(b, a):", ["execute"]),
+    ("def execute(a, b):", "def run(a, b):", ["execute", "run"]),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "names"), REAL)
+def test_what_changed_is_named(old, new, names):
+    assert changed(edited(old, new)) == names
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x = ()", "x = []"),
+        ("x = 'None'", "x = None"),
+        ("x = '1'", "x = 1"),
+        ("x = 1", "x = 1j"),
+        ("x = 0.0", "x = -0.0"),
+        ("x = 'a', 'b'", "x = 'a,b'"),
+        ("x = a, b", "x = [a, b]"),
+        ("x = {}", "x = set()"),
+        ("x = {1}", "x = {1: 1}"),
+        ("x = a.b.c", "x = a.c.b"),
+        ("x = f(a, b=b)", "x = f(a, b)"),
+        ("x = f(*a)", "x = f(**a)"),
+        ("x = f(a)", "x = f((a, ))"),
+        ("x = a < b < c", "x = (a < b) < c"),
+        ("x = a - (b - c)", "x = a - b - c"),
+        ("x = a and b or c", "x = a and (b or c)"),
+        ("x = lambda: 1", "x = lambda a: 1"),
+        ("x = [a for a in b if c if d]", "x = [a for a in b if d if c]"),
+        ("x = [a for a in b]", "x = (a for a in b)"),
+        ("x = y = 1", "x = 1\ny = 1"),
+        ("x: int", "x: int = None"),
+        ("del x", "x"),
+        ("from . import x", "from .. import x"),
+        ("from a import x", "from .a import x"),
+        ("import a.b", "import a"),
+        ("assert a, b", "assert (a, b)"),
+        ("x = '\\ud800'", "x = '\\ud801'"),
+        ("x = 'é'", "x = 'e\u0301'"),
+        ("x = f'{a}'", "x = f'{{a}}'"),
+        ("x = f'{a}b'", "x = f'{a}' 'c'"),
+        ("if a: b\nelse: c", "if a: b\nc"),
+        ("for a in b: c\nelse: d", "for a in b:\n c\n d"),
+        ("while 1:\n break", "while 1:\n continue"),
+        ("'''doc'''\n'''two'''", "'''doc'''"),
+        ("b'bytes are no docstring'", ""),
+    ],
+)
+def test_sources_that_mean_different_things_differ(one, other):
+    assert parts(one) != parts(other)
+
+
+def test_values_are_written_the_same_under_every_version_of_unicode():
+    newer = "\U0001fae8"  # `repr` shows it in Python 3.12, and escapes it in 3.11
+    (statement,) = ast_of(f"é('{newer}')")
+    assert fingerprint.canonical(statement).isascii()
+
+
+def test_an_empty_piece_of_a_format_is_nothing():
+    """Python 3.12.0 puts an empty constant behind a nested format, others do not."""
+    (with_piece,) = ast_of("x = f'{a:{b}}'")
+    (without,) = ast_of("x = f'{a:{b}}'")
+    spec = with_piece.value.values[0].format_spec
+    spec.values = [v for v in spec.values if not isinstance(v, ast.Constant)]
+    spec.values.append(ast.Constant(""))
+    assert fingerprint.canonical(with_piece) == fingerprint.canonical(without)
+
+
+def ast_of(source):
+    return ast.parse(source).body
+
+
+def test_a_number_too_long_for_decimals_is_written():
+    huge = "x = 0x" + "f" * 5000
+    assert parts(huge) != parts(huge + "f")
+
+
+def test_plain_assignments_to_ignored_names_do_not_count():
+    source = b"max_jobs = 3\nmin_items: int = 2\nother = 1\n"
+    assert set(fingerprint.parts_of(source, {"max_jobs", "min_items"})) == {"other"}
+
+
+def test_a_function_of_an_ignored_name_counts():
+    assert set(fingerprint.parts_of(b"def store(): pass", {"store"})) == {"store"}
+
+
+def test_an_ignored_name_that_a_function_reads_counts():
+    old = b"max_jobs = 3\ndef execute(a):\n    return {'y': a * max_jobs}\n"
+    new = old.replace(b"3", b"4")
+    ignored = {"max_jobs", "pspace"}
+    assert fingerprint.differences(
+        fingerprint.parts_of(old, ignored), fingerprint.parts_of(new, ignored)
+    ) == ["max_jobs"]
+
+
+def test_an_ignored_name_that_is_read_through_another_counts():
+    old = b"max_jobs = 3\nlimit = max_jobs\ndef execute(a):\n    return {'y': limit}\n"
+    assert "max_jobs" in fingerprint.parts_of(old, {"max_jobs"})
+
+
+def test_a_parameter_of_an_ignored_name_reads_nothing():
+    source = b"name = 'x'\ndef execute(name):\n    return {'y': name}\n"
+    assert "name" not in fingerprint.parts_of(source, {"name"})
+
+
+def test_an_ignored_name_that_the_file_alone_reads_does_not_count():
+    source = b"max_jobs = 3\npspace = Param(a=range(max_jobs))\ndef execute(a): pass\n"
+    assert set(fingerprint.parts_of(source, {"max_jobs", "pspace"})) == {"execute"}
+
+
+def test_all_definitions_of_a_name_count():
+    assert parts("x = 1\nx = 2") != parts("x = 2\nx = 1")
+
+
+def test_where_a_function_stands_does_not_count():
+    assert parts("def f(): pass\ndef g(): pass") == parts("def g(): pass\ndef f(): pass")
+
+
+def test_no_python_is_an_error():
+    with pytest.raises(SyntaxError):
+        parts("def")
+
+
+def test_digests_of_texts_keep_them_apart():
+    assert fingerprint.digest(["ab", "c"]) != fingerprint.digest(["a", "bc"])
+    assert fingerprint.digest(["\ud800"]) != fingerprint.digest(["\ud801"])
+
+
+def test_differences_are_sorted_names():
+    old, new = {"b": "1", "a": "1", "same": "1"}, {"a": "2", "c": "1", "same": "1"}
+    assert fingerprint.differences(old, new) == ["a", "b", "c"]
