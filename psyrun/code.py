@@ -64,18 +64,16 @@ class CodeImage:
             Settings: names whose assignments in the task file don't count.
         """
         parts = {
-            f"`{name}`" if name else "the task file": text
+            f"`{name}`" if name else "imports or statements": text
             for name, text in fingerprint.parts_of(self.task_source, ignored).items()
         }
         if self.conf_source is not None:
-            conf = fingerprint.parts_of(self.conf_source)
-            parts |= {
-                f"`{n}` of psy-conf.py": conf[n] for n in ("execute", "setup") if n in conf
-            }
+            conf = fingerprint.parts_of(self.conf_source, ignored)
+            if conf.keys() & {"execute", "setup"}:
+                parts |= {f"`{name}` of psy-conf.py": text for name, text in conf.items()}
         for name, module in self.modules.items():
             if module.source is not None:
-                texts = sorted(fingerprint.parts_of(module.source).items())
-                parts[f"module `{name}`"] = fingerprint.digest(map(repr, texts))
+                parts[f"module `{name}`"] = _digest_of_module(module.source)
         return parts | {f"file `{path}`": digest for path, digest in self.file_dep.items()}
 
     def changed_files(self, taskdir: Path) -> list[str]:
@@ -163,6 +161,8 @@ def frozen_code(folder: Path) -> CodeImage:
     """
     try:
         manifest = read_json(folder / _MANIFEST)
+        if manifest["format"] != FORMAT:
+            raise WorkdirError(f"{folder} was written by a newer Psyrun; use that one")
         task = folder / "task"
         modules = {
             name: FrozenModule(
@@ -179,24 +179,42 @@ def frozen_code(folder: Path) -> CodeImage:
             modules,
             manifest["file_dep"],
         )
-    except (OSError, KeyError, TypeError) as err:
+    except (OSError, KeyError, TypeError, AttributeError) as err:
         raise WorkdirError(
             f"the frozen code in {folder} is damaged ({err!r}); run the task again"
         ) from err
+
+
+def _digest_of_module(source: bytes) -> str:
+    """Digest what can change a result; of what is no Python source, every byte."""
+    try:
+        texts = sorted(fingerprint.parts_of(source).items())
+    except (SyntaxError, ValueError):
+        return _sha256(source)
+    return fingerprint.digest(map(repr, texts))
 
 
 def _files(entries: Collection[str | os.PathLike[str]], taskdir: Path) -> Iterator[Path]:
     for entry in entries:
         path = taskdir / os.fspath(entry)
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.is_file())
+            found = sorted(p for p in path.rglob("*") if _may_matter(p))
         elif path.exists():
             found = [path]
         else:
-            found = sorted(p for p in taskdir.glob(os.fspath(entry)) if p.is_file())
+            pattern = Path(entry)
+            matches = Path(pattern.anchor or taskdir).glob(
+                str(pattern.relative_to(pattern.anchor))
+            )
+            found = sorted(p for p in matches if _may_matter(p))
         if not found and not path.is_dir():
             raise TaskError(f"file_dep names {os.fspath(entry)!r}, but there is no {path}")
         yield from found
+
+
+def _may_matter(path: Path) -> bool:
+    """Tell whether this is a file that Python does not write by itself."""
+    return path.is_file() and path.parent.name != "__pycache__"
 
 
 def _sha256(data: bytes) -> str:
@@ -240,18 +258,40 @@ def _reach_module(name: str, found: dict[str, FrozenModule]) -> None:
 
 
 def _find_spec(name: str, found: Mapping[str, FrozenModule]) -> ModuleSpec | None:
-    parent = name.rpartition(".")[0]
+    parent, _, leaf = name.rpartition(".")
     if not parent:
-        if name in sys.builtin_module_names or name in sys.stdlib_module_names:
-            return None
-        import importlib.util
-
-        return importlib.util.find_spec(name)
+        return None if _is_taken(name) else _find_top_level(name)
     module = found[parent]
     if not module.is_package:
         return None
     folder = module.path if module.source is None else module.path.parent
-    return PathFinder.find_spec(name, [str(folder)])
+    try:
+        return PathFinder.find_spec(name, [str(folder)])
+    except KeyError:  # a namespace package within one that was not imported
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(folder / leaf)]
+        return spec
+
+
+def _is_taken(name: str) -> bool:
+    """Tell whether a module of the standard library hides a local one of its name."""
+    if name in sys.builtin_module_names:
+        return True
+    loaded = sys.modules.get(name) if name in sys.stdlib_module_names else None
+    if loaded is None:
+        return False
+    file = getattr(loaded, "__file__", None)
+    return file is None or not is_local(Path(file))
+
+
+def _find_top_level(name: str) -> ModuleSpec | None:
+    """Find a module on the path, not among those loaded: another folder may have lent it."""
+    spec = PathFinder.find_spec(name)
+    if spec is None:
+        import importlib.util
+
+        spec = importlib.util.find_spec(name)
+    return spec
 
 
 def _imported(source: bytes, package: str) -> Iterator[str]:
