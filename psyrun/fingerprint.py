@@ -65,7 +65,7 @@ def parts_of(source: bytes, ignored: Collection[str] = ()) -> dict[str, str]:
         Python source code.
     ignored : collection of str
         Names whose plain assignments don't count, such as a task's settings; unless a function
-        or class reads them, directly or through other names.
+        or class reads them, directly or through other names. Imports from Psyrun never count.
 
     Returns
     -------
@@ -83,9 +83,22 @@ def parts_of(source: bytes, ignored: Collection[str] = ()) -> dict[str, str]:
     ignored = {*ignored} - _read_by_functions(body)
     for node in body:
         name = _defined_name(node)
+        if _imports_psyrun(node):
+            continue
         if name not in ignored or not isinstance(node, ast.Assign | ast.AnnAssign):
             texts.setdefault(name, []).append(canonical(node))
     return {name: digest(items) for name, items in texts.items()}
+
+
+def _imports_psyrun(node: ast.stmt) -> bool:
+    """Tell whether a statement only imports from Psyrun: a scheduler or store, say."""
+    match node:
+        case ast.ImportFrom(module=str(module), level=0):
+            return module.partition(".")[0] == "psyrun"
+        case ast.Import(names=names):
+            return all(alias.name.partition(".")[0] == "psyrun" for alias in names)
+        case _:
+            return False
 
 
 def _defined_name(node: ast.stmt) -> str:

@@ -46,6 +46,18 @@ def psy(ctx: click.Context, taskdir: Path, *, debug: bool) -> None:
     ctx.obj = Options(taskdir, debug)
 
 
+def _set_taskdir(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        ctx.obj = ctx.obj._replace(taskdir=value)
+
+
+TASKDIR = click.option(
+    "--taskdir",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    callback=_set_taskdir,
+    help="Folder with the task files; may also stand before the command.",
+)
 TASKS = click.argument("tasks", nargs=-1, metavar="[TASK]...")
 
 
@@ -58,6 +70,7 @@ TASKS = click.argument("tasks", nargs=-1, metavar="[TASK]...")
     help="Keep the rows that are done, though the code has changed since.",
 )
 @click.option("--force", is_flag=True, help="Evaluate all rows again.")
+@TASKDIR
 @TASKS
 @click.pass_obj
 def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool) -> int:
@@ -73,6 +86,7 @@ def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool) -> int:
 
 
 @psy.command()
+@TASKDIR
 @TASKS
 @click.pass_obj
 def test(obj: Options, tasks: Sequence[str]) -> int:
@@ -89,6 +103,7 @@ def test(obj: Options, tasks: Sequence[str]) -> int:
 @psy.command()
 @click.option("-v", "--verbose", is_flag=True, help="List failed and missing assignments.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all tasks are up to date.")
+@TASKDIR
 @TASKS
 @click.pass_obj
 def status(obj: Options, tasks: Sequence[str], *, verbose: bool, exit_code: bool) -> int:
@@ -115,6 +130,7 @@ def merge(folder: Path, file: Path) -> int:
 
 
 @psy.command("list")
+@TASKDIR
 @click.pass_obj
 def list_tasks(obj: Options) -> int:
     """List the names of all tasks."""
@@ -127,6 +143,7 @@ def list_tasks(obj: Options) -> int:
 
 @psy.command()
 @click.option("--yes", is_flag=True, help="Do it; without this, it is only shown.")
+@TASKDIR
 @TASKS
 @click.pass_obj
 def clean(obj: Options, tasks: Sequence[str], *, yes: bool) -> int:
@@ -137,6 +154,7 @@ def clean(obj: Options, tasks: Sequence[str], *, yes: bool) -> int:
 
 
 @psy.command("new-task")
+@TASKDIR
 @click.argument("name")
 @click.option(
     "--scheduler",
@@ -153,6 +171,7 @@ def new_task(obj: Options, name: str, scheduler: str) -> int:
 
 
 @psy.command()
+@TASKDIR
 @TASKS
 @click.pass_obj
 def kill(obj: Options, tasks: Sequence[str]) -> int:

@@ -26,7 +26,7 @@ from psyrun.snapshot import load
 from psyrun.state import Failure, TaskState, failures, job_failures, read_sources, task_state
 from psyrun.tasks import TaskDef
 from psyrun.version import __version__
-from psyrun.workdir import Workdir, job_name, run_of
+from psyrun.workdir import Workdir, job_name, job_of, run_of
 
 _POLL_SECONDS = 0.02
 
@@ -205,12 +205,12 @@ def _freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
 def _submit(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
     """Hand the jobs to the scheduler, and a merge job that waits for them."""
     task = plan.task
-    command = [task.python, "-P", "-m", "psyrun.worker", str(workdir.root.absolute())]
+    python, folder = [task.python, "-P", "-m", "psyrun.worker"], str(workdir.root.absolute())
     pool = ["--pool-size", str(task.pool_size or 1)]
-    ids = _submit_jobs(plan, workdir, run, [*command, *pool])
+    ids = _submit_jobs(plan, workdir, run, [*python, *pool, folder])
     run = dataclasses.replace(run, jobs=ids)
     write_run_file(workdir, file.with_run(run))
-    merge = [*command, "--merge", str(run.number), "--folder", str(Path.cwd())]
+    merge = [*python, folder, "--merge", str(run.number), "--folder", str(Path.cwd())]
     merge_id = task.scheduler.submit(
         merge,
         str(workdir.log(f"{run.number}-merge")),
@@ -358,6 +358,9 @@ def prune(workdir: Workdir, file: RunFile, state: TaskState) -> RunFile:
         for path in folder.iterdir():
             if path.name not in kept:
                 shutil.rmtree(path, ignore_errors=True)
+    for path in (*workdir.jobs_folder.iterdir(), *workdir.log_folder.iterdir()):
+        if run_of(job_of(path)) not in numbers:
+            path.unlink(missing_ok=True)
     return dataclasses.replace(file, runs=tuple(r for r in file.runs if r.number in numbers))
 
 

@@ -89,7 +89,8 @@ def read_partial(path: Path) -> Source | None:
 def _read_journal(path: Path) -> Source | None:
     found = journal.scan(path)
     origin = found.origin
-    if "snapshot" not in origin or "code" not in origin:
+    known = origin.get("format") == journal.FORMAT
+    if not known or "snapshot" not in origin or "code" not in origin:
         return None
     return Source(
         path,

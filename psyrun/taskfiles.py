@@ -20,6 +20,11 @@ def find_task_files(taskdir: str | os.PathLike[str]) -> dict[str, Path]:
     """
     folder = Path(taskdir).absolute()
     if not folder.is_dir():
+        if any(Path.cwd().glob(f"{PREFIX}*.py")):
+            raise TaskError(
+                f"there is no folder {folder}, but there are task files right here; "
+                "go to the folder above, or say: psy --taskdir . ..."
+            )
         raise TaskError(
             f"there is no folder {folder}; go to the project's folder, name another with "
             "--taskdir, or make a first task with: psy new-task NAME"
@@ -56,7 +61,8 @@ def close_matches(name: str, known: list[str], cutoff: float = 0.6) -> list[str]
 
 def suggestion(name: str, known: list[str]) -> str:
     """Ask whether a similar name was meant, or list what there is."""
-    close = close_matches(name, known)
+    plain = name_from(Path(name))
+    close = [plain] if plain in known else close_matches(name, known)
     if close:
         return f"; did you mean {close[0]}?"
     return f"; there are: {', '.join(known)}" if known else "; there is none at all"

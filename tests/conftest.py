@@ -104,10 +104,9 @@ def project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Project]:
     monkeypatch.chdir(tmp_path)
-    loaded = set(sys.modules)
     yield Project(tmp_path, capfd.readouterr)
-    for name in set(sys.modules) - loaded:
-        if name.startswith(("task_", "helper", "psy_conf")):
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
             del sys.modules[name]
 
 

@@ -1,10 +1,11 @@
 """Own `psy clean`, `psy kill` and `psy new-task`; none of them runs a task file."""
 
+import contextlib
 import importlib
 import os
 import shutil
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -13,10 +14,11 @@ from psyrun import machine
 from psyrun.commands.messages import show_error, show_note
 from psyrun.exceptions import SchedulerError, TaskError
 from psyrun.files import disk_errors
+from psyrun.loading import working_in
 from psyrun.locks import read_holder
 from psyrun.report import size_text
 from psyrun.run import holding
-from psyrun.runfile import read_run_file
+from psyrun.runfile import Run, read_run_file
 from psyrun.scheduler import Scheduler
 from psyrun.taskfiles import PREFIX, find_task_files, suggestion, workdir_root
 from psyrun.workdir import Workdir
@@ -46,19 +48,19 @@ def clean_tasks(taskdir: Path, names: Sequence[str], *, yes: bool) -> int:
         verb = "removed" if yes else "would remove"
         result = read_run_file(workdir, name).result
         if yes:
-            _remove(name, workdir)
+            _remove(name, workdir, taskdir)
         click.echo(f"{name}: {verb} {workdir.root} ({len(files):,} files, {size})")
         if result and not Path(result.file).is_relative_to(workdir.root):
             click.echo(f"{name}: {result.file} stays")
     if found and not yes:
-        show_note("nothing was removed; do it with: psy clean --yes " + " ".join(names))
+        show_note(" ".join(["nothing was removed; do it with: psy clean --yes", *names]))
     return 0
 
 
-def _remove(name: str, workdir: Workdir) -> None:
+def _remove(name: str, workdir: Workdir, taskdir: Path) -> None:
     with holding(workdir, name):
         file = read_run_file(workdir, name)
-        if file.last and (jobs := _running_ids(file.last.scheduler, file.last.jobs.values())):
+        if jobs := _running_ids(file.last, taskdir):
             raise TaskError(
                 f"{name}: {len(jobs)} jobs are queued or running; "
                 f"end them with: psy kill {name}"
@@ -71,17 +73,27 @@ def _remove(name: str, workdir: Workdir) -> None:
         shutil.rmtree(workdir.root, ignore_errors=True)
 
 
-def _running_ids(scheduler: str, ids: Iterable[str | None]) -> list[str]:
-    known = [jobid for jobid in ids if jobid]
+def _running_ids(run: Run | None, taskdir: Path) -> list[str]:
+    """List the ids of a run's jobs that its scheduler still has, the merge job's too."""
+    if run is None:
+        return []
+    known = [jobid for jobid in (*run.jobs.values(), run.merge_job) if jobid]
     if not known:
         return []
-    running = {str(jobid) for jobid in scheduler_named(scheduler).get_jobs()}
+    running = {str(jobid) for jobid in scheduler_named(run.scheduler, taskdir).get_jobs()}
     running |= {jobid.partition("_")[0] for jobid in running}
     return sorted(running.intersection(known))
 
 
-def scheduler_named(name: str) -> Scheduler:
+def scheduler_named(name: str, taskdir: Path) -> Scheduler:
     """Make a scheduler from its class' name, `module:Class`.
+
+    Parameters
+    ----------
+    name : str
+        The name; a module may lie beside the task files.
+    taskdir : Path
+        The folder with the task files.
 
     Raises
     ------
@@ -89,8 +101,10 @@ def scheduler_named(name: str) -> Scheduler:
         If there is no such class.
     """
     module, _, cls = name.partition(":")
+    place = working_in(taskdir) if taskdir.is_dir() else contextlib.nullcontext()
     try:
-        made = getattr(importlib.import_module(module), cls)()
+        with place:
+            made = getattr(importlib.import_module(module), cls)()
     except (ImportError, AttributeError, TypeError, ValueError) as err:
         raise SchedulerError(f"the scheduler {name} cannot be made ({err})") from err
     if not isinstance(made, Scheduler):
@@ -106,9 +120,9 @@ def kill_tasks(taskdir: Path, names: Sequence[str]) -> int:
         if holder is not None:
             ok = _end_holder(name, holder) and ok
         last = read_run_file(workdir, name).last
-        ids = _running_ids(last.scheduler, last.jobs.values()) if last else []
+        ids = _running_ids(last, taskdir)
         for jobid in ids:
-            scheduler_named(last.scheduler).kill(jobid)  # type: ignore[union-attr]
+            scheduler_named(last.scheduler, taskdir).kill(jobid)  # type: ignore[union-attr]
         if ids:
             click.echo(f"{name}: ended {len(ids)} jobs")
         elif holder is None:
@@ -130,7 +144,7 @@ def write_task_file(taskdir: Path, name: str, scheduler: str) -> int:
     if not name.isidentifier():
         raise click.UsageError(f"{name!r} is no name for a task; use letters, digits and _")
     module, _, cls = scheduler.rpartition(".")
-    scheduler_named(f"{module or 'psyrun.scheduler'}:{cls}")
+    scheduler_named(f"{module or 'psyrun.scheduler'}:{cls}", Path(taskdir))
     path = Path(taskdir) / f"{PREFIX}{name}.py"
     text = _TEMPLATE.read_text(encoding="utf-8").replace("NAME", name)
     if cls != "ImmediateRun":

@@ -14,8 +14,8 @@ class JobStatus(NamedTuple):
     id : str
         The scheduler's id.
     status : str
-        'R' running, 'Q' queued, '*Q' queued and waiting for another job, 'Z' sleeping or
-        suspended, 'D' done.
+        ``R`` running, ``Q`` queued, ``*Q`` queued and waiting for another job, ``Z`` sleeping
+        or suspended, ``D`` done.
     name : str
         The name given at submission.
     """

@@ -278,3 +278,23 @@ def test_python_m_psyrun_is_the_same_command():
 def test_colour_only_on_a_terminal(project):
     project.task("bad", BAD)
     assert "\x1b[" not in project.psy("run").err
+
+
+def test_taskdir_may_stand_before_or_after_the_command(project):
+    project.task("good", GOOD)
+    (project.root / "psy-tasks").rename(project.root / "mine")
+    assert project.psy("--taskdir", "mine", "list").out == "good\n"
+    assert project.psy("list", "--taskdir", "mine").out == "good\n"
+    assert project.psy("run", "good", "--taskdir", "mine").code == 0
+
+
+@pytest.mark.parametrize("name", ["task_good", "task_good.py", "psy-tasks/task_good.py"])
+def test_a_file_name_in_the_place_of_a_task_name_is_understood(project, name):
+    project.task("good", GOOD)
+    assert "did you mean good?" in project.psy("run", name).err
+
+
+def test_a_call_from_within_the_task_directory_is_told(project, monkeypatch):
+    project.task("good", GOOD)
+    monkeypatch.chdir(project.tasks)
+    assert "task files right here" in project.psy("run").err

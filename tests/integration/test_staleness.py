@@ -287,3 +287,21 @@ def test_values_without_a_fixed_order_on_disk_are_matched(project):
     out, _ = second.communicate(timeout=30)
     assert "up to date" in out
     assert project.evaluated() == []
+
+
+def test_constants_of_psy_conf_count_where_it_defines_execute(project):
+    project.task("square", "pspace = Param(a=[1, 2])\n")
+    conf = project.tasks / "psy-conf.py"
+    conf.write_text("FACTOR = 2\n\ndef execute(a):\n    return {'y': a * FACTOR}\n")
+    project.psy("run")
+    assert project.result("square")["y"] == [2, 4]
+    conf.write_text(conf.read_text().replace("= 2", "= 3"))
+    ran = project.psy("run")
+    assert "`FACTOR` of psy-conf.py changed" in ran.err
+    assert project.result("square")["y"] == [3, 6]
+
+
+def test_importing_another_scheduler_changes_no_result(square):
+    edit(square, "from psyrun import Param", "from psyrun import ImmediateRun, Param")
+    edit(square, "pspace =", "scheduler = ImmediateRun()\npspace =")
+    nothing_to_do(square)

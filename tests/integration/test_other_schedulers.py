@@ -1,0 +1,143 @@
+"""A scheduler of the user's own, by subclassing as in 0.8: jobs outlive the command."""
+
+import os
+import signal
+import time
+
+import pytest
+
+SCHEDULER = '''
+import os
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+from psyrun.scheduler import JobStatus, Scheduler
+
+
+class Background(Scheduler):
+    """Jobs are processes of this machine that nobody waits for."""
+
+    arrays = False
+    folder = Path(__file__).parent / "queue"
+
+    def submit(self, args, output_filename, name=None, depends_on=None, scheduler_args=None):
+        waits = "".join(f"while kill -0 {job} 2>/dev/null; do sleep 0.02; done; "
+                        for job in depends_on or ())
+        self.folder.mkdir(exist_ok=True)
+        command = shlex.join(["setsid", "sh", "-c", waits + 'exec "$0" "$@"', *map(str, args)])
+        log = shlex.quote(str(output_filename))
+        job = subprocess.run(["sh", "-c", f"{command} >>{log} 2>&1 </dev/null & echo $!"],
+                             stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        (self.folder / job).write_text(f"{name} {scheduler_args}")
+        return job
+
+    def kill(self, jobid):
+        os.killpg(int(jobid), signal.SIGTERM)
+
+    def get_status(self, jobid):
+        return JobStatus(jobid, "R", "?") if jobid in self.get_jobs() else None
+
+    def get_jobs(self):
+        return [path.name for path in self.folder.iterdir() if alive(path.name)]
+
+
+class Arrays(Background):
+    def submit_array(self, n, args, output_filename, name=None, depends_on=None,
+                     scheduler_args=None):
+        args = [arg.replace("%a", "$i") for arg in args]
+        quoted = " ".join(f'"{arg}"' for arg in args)
+        loop = f"for i in $(seq 0 {n - 1}); do {quoted}; done"
+        return self.submit(["sh", "-c", loop], output_filename, name, depends_on,
+                           scheduler_args)
+
+
+def alive(pid):
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return fields[0] != "Z"
+'''
+TASK = """
+import time
+from pathlib import Path
+from own_scheduler import {scheduler}
+
+pspace = Param(a=range(6))
+max_jobs = 3
+scheduler = {scheduler}
+scheduler_args = {{'timelimit': '1h'}}
+
+def execute(a):
+    while Path('hold').exists():
+        time.sleep(0.01)
+    counted(a)
+    return {{'y': a * a}}
+"""
+
+
+@pytest.fixture(params=["Background", "Arrays"])
+def queued(project, request):
+    project.task("far", TASK.format(scheduler=request.param))
+    (project.tasks / "own_scheduler.py").write_text(SCHEDULER)
+    yield project
+    for path in (project.tasks / "queue").glob("*"):
+        try:
+            os.killpg(int(path.name), signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_jobs_are_submitted_and_a_merge_job_makes_the_result(queued):
+    ran = queued.psy("run")
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("far: submitted ")
+    until(lambda: (queued.workdir("far") / "result.pkl").exists())
+    until(lambda: "up to date" in queued.psy("status").out)
+    assert queued.result("far") == {"a": [*range(6)], "y": [a * a for a in range(6)]}
+    asked = [path.read_text() for path in (queued.tasks / "queue").iterdir()]
+    assert all("'timelimit': '1h'" in text for text in asked)
+    assert any(text.startswith("far-1-merge ") for text in asked)
+
+
+def test_while_jobs_run_a_second_run_starts_nothing(queued):
+    (queued.tasks / "hold").touch()
+    queued.psy("run")
+    ran = queued.psy("run")
+    assert ran.code == 1
+    assert "queued or running" in ran.err
+    assert queued.psy("status").out.startswith("far: running, 0 of 6 rows done")
+    ran = queued.psy("clean", "--yes")
+    assert ran.code == 1
+    assert "psy kill far" in ran.err
+    (queued.tasks / "hold").unlink()
+    until(lambda: (queued.workdir("far") / "result.pkl").exists())
+
+
+def test_kill_ends_the_jobs_and_run_goes_on(queued):
+    (queued.tasks / "hold").touch()
+    queued.psy("run")
+    ran = queued.psy("kill")
+    assert ran.code == 0, ran.err
+    assert "far: ended" in ran.out
+    until(lambda: "running" not in queued.psy("status").out)
+    (queued.tasks / "hold").unlink()
+    assert queued.psy("run").code == 0
+    until(lambda: (queued.workdir("far") / "result.pkl").exists())
+    assert queued.evaluated() == [str(a) for a in range(6)]
+
+
+def test_new_task_takes_a_scheduler_by_its_full_name(queued):
+    (queued.tasks / "own_scheduler.py").rename(queued.root / "own_scheduler.py")
+    ran = queued.psy("new-task", "fresh", "--scheduler", "psyrun.scheduler.ImmediateRun")
+    assert ran.code == 0, ran.err
+    assert queued.psy("test", "fresh").code == 0
