@@ -59,13 +59,13 @@ def run_module(name: str, path: Path, source: bytes | None = None) -> ModuleType
         _fill(
             module, path.read_bytes() if source is None else source, remember=source is not None
         )
-    except KeyboardInterrupt:
-        raise
     except BaseException as err:
         if earlier is None:
-            del sys.modules[name]
+            sys.modules.pop(name, None)
         else:
             sys.modules[name] = earlier
+        if isinstance(err, KeyboardInterrupt):
+            raise
         raise TaskError(f"{_place(err, path)}: {type(err).__name__}: {_text(err)}") from err
     return module
 
@@ -82,7 +82,7 @@ def _fill(module: ModuleType, source: bytes, *, remember: bool) -> None:
 
 def _place(err: BaseException, path: Path) -> str:
     """Name the innermost line of the user's file that an error came from."""
-    if isinstance(err, SyntaxError) and err.filename:
+    if isinstance(err, SyntaxError) and err.filename and not err.filename.startswith("<"):
         return f"{err.filename}:{err.lineno}"
     lines = [
         f.lineno for f in traceback.extract_tb(err.__traceback__) if f.filename == str(path)

@@ -50,7 +50,11 @@ SETTINGS: Mapping[str, Setting] = {
             "`execute` as further keyword arguments.",
             can_stale=True,
         ),
-        Setting("name", ("text", "none"), "The task's name; None takes it from the file name."),
+        Setting(
+            "name",
+            ("text", "none"),
+            "The task's name, as plain text; None takes it from the file's name.",
+        ),
         Setting("backend", ("class",), "How rows are dealt out to jobs."),
         Setting("scheduler", ("scheduler",), "Where jobs run."),
         Setting("scheduler_args", ("mapping", "none"), "What to ask of the scheduler."),

@@ -73,10 +73,20 @@ def name_from(path: Path) -> str:
     return path.stem.removeprefix(PREFIX)
 
 
-def declared(path: Path, setting: str) -> str | None:
-    """Read a setting that a file gives as plain text (`name = 'x'`), without running it."""
+def declared(path: Path, setting: str, source: bytes | None = None) -> str | None:
+    """Read a setting that a file gives as plain text (`name = 'x'`), without running it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    setting : str
+        The setting.
+    source : bytes, optional
+        The text to look at in the place of the file's.
+    """
     try:
-        source = path.read_bytes()
+        source = path.read_bytes() if source is None else source
         if setting.encode() not in source:
             return None
         body = ast.parse(source).body
@@ -85,9 +95,11 @@ def declared(path: Path, setting: str) -> str | None:
     value = None
     for node in body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
-                if name == setting:
-                    value = text
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text)))
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(text)))
+            ) if name == setting:
+                value = text
     return value
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import reprlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +18,14 @@ from psyrun.scheduler import ImmediateRun, Scheduler
 from psyrun.settings import SETTINGS, Setting
 from psyrun.signature import check_call, takes
 from psyrun.store import DefaultStore, Store
-from psyrun.taskfiles import CONF, close_matches, find_task_file, find_task_files, name_from
+from psyrun.taskfiles import (
+    CONF,
+    close_matches,
+    declared,
+    find_task_file,
+    find_task_files,
+    name_from,
+)
 
 _CLOSE = 0.8
 
@@ -87,15 +95,28 @@ def _checked(setting: Setting, value: Any) -> Any:
     if value is None and ("none" in setting.kinds or kind in {"space", "function"}):
         return None
     if kind in {"scheduler", "store"} and isinstance(value, type):
-        value = value()
+        value = _made(setting, value)
     elif kind in {"names", "files"} and isinstance(value, Iterable):
         value = [value] if isinstance(value, str | os.PathLike) else list(value)
     elif kind == "path" and isinstance(value, os.PathLike):
         value = os.fspath(value)
     wanted, fits = _KINDS[kind]
     if not fits(value):
-        raise TaskError(f"{setting.name} is {value!r}, but should be {wanted}")
+        raise TaskError(f"{setting.name} is {reprlib.repr(value)}, but should be {wanted}")
     return value
+
+
+def _made(setting: Setting, cls: type) -> Any:
+    """Make an object of a class that stands for one; any other class is no such setting."""
+    if not issubclass(cls, Scheduler | Store):
+        return cls
+    try:
+        return cls()
+    except TypeError as err:
+        raise TaskError(
+            f"{setting.name} is the class {cls.__name__}, but no object with that interface "
+            f"can be made of it without arguments ({err}); give an object"
+        ) from err
 
 
 _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
@@ -173,18 +194,12 @@ class TaskDef(Config):
         if isinstance(conf, Config):
             settings |= vars(conf) | {"name": None}
         elif self.conf_path is not None:
-            settings |= _load(self.conf_path, "psy_conf", image.conf_source if image else None)[
-                1
-            ]
-        self.module, own = _load(
-            self.path, self.path.stem, image.task_source if image else None
-        )
-        settings |= own
-        try:
-            super().__init__(**settings)
-        except TaskError as err:
-            raise TaskError(f"{self.path}: {err}") from err
-        self.name: str = settings.get("name") or name_from(self.path)
+            frozen = image.conf_source if image else None
+            settings |= _load(self.conf_path, "psy_conf", frozen)[1]
+        source = image.task_source if image else None
+        self.module, own = _load(self.path, self.path.stem, source)
+        super().__init__(**settings | own)
+        self.name: str = declared(self.path, "name", source) or name_from(self.path)
 
     def _conf_path(self, conf: str | os.PathLike[str] | Config | None) -> Path | None:
         if isinstance(conf, Config):
@@ -255,8 +270,14 @@ def _load(
                 f"{path}:{line}: {unused} is no setting and is used nowhere; "
                 f"did you mean {close[0]}?"
             )
-    settings = {name: getattr(module, name) for name in SETTINGS if hasattr(module, name)}
-    return module, settings
+    try:
+        return module, {
+            name: _checked(setting, getattr(module, name))
+            for name, setting in SETTINGS.items()
+            if hasattr(module, name)
+        }
+    except TaskError as err:
+        raise TaskError(f"{path}: {err}") from err
 
 
 def _unused_names(source: bytes) -> Iterator[tuple[str, int]]:
