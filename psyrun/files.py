@@ -53,6 +53,8 @@ def disk_errors(path: Path, verb: str = "write") -> Iterator[None]:
 
 def sync(path: Path) -> None:
     """Wait until a file's (or a folder's list of names') bytes are on the disk."""
+    if os.name == "nt":  # Windows flushes only what is open for writing, and no folders
+        return
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)

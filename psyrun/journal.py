@@ -41,6 +41,7 @@ _PACK_CRC = _CRC.pack
 _SYNC_SECONDS = 1.0
 _TAIL_BYTES = 1 << 14
 _COPY_BYTES = 1 << 16
+_FLAGS = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
 class Kind(IntEnum):
@@ -149,6 +150,9 @@ class JournalWriter:
     def _append(self, kind: int, row: int, duration: float, payload: bytes) -> None:
         head = _PACK(_MARKER, len(payload), kind, row, duration, self._done, self._failed)
         check = _PACK_CRC(crc32(payload, crc32(head)))
+        if not hasattr(os, "writev"):
+            self._write_rest(head + payload + check)
+            return
         written = os.writev(self._fd, (head, payload, check))
         if written != len(head) + len(payload) + len(check):
             self._write_rest((head + payload + check)[written:])
@@ -178,9 +182,7 @@ class JournalWriter:
 def _create(names: Iterable[Path]) -> tuple[Path, int]:
     for path in names:
         try:
-            return path, os.open(
-                path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o666
-            )
+            return path, os.open(path, _FLAGS, 0o666)
         except FileExistsError:
             continue
         except OSError:

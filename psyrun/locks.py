@@ -19,7 +19,7 @@ def now() -> str:
 
 
 @contextmanager
-def locked(lock: Path, note: Path, title: str) -> Iterator[None]:
+def locked(lock: Path, note: Path, title: str, patience: float = 0.0) -> Iterator[None]:
     """Hold a lock for a while; the system lets go of it when this process dies.
 
     Parameters
@@ -30,6 +30,8 @@ def locked(lock: Path, note: Path, title: str) -> Iterator[None]:
         Where it is said who holds it.
     title : str
         What is locked, for the message.
+    patience : float
+        For how many seconds to wait for it.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def locked(lock: Path, note: Path, title: str) -> Iterator[None]:
         lock.parent.mkdir(parents=True, exist_ok=True)
         held = FileLock(lock)
         try:
-            held.acquire(timeout=0)
+            held.acquire(timeout=patience)
         except Timeout:
             raise LockedError(f"{title} is held by {_describe(read_holder(note))}") from None
     try:

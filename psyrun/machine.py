@@ -54,7 +54,11 @@ def limit_threads(processes: int) -> None:
 
 def host() -> str:
     """Return this machine's name."""
-    return os.uname().nodename
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import platform
+
+    return platform.node()
 
 
 def user() -> str:

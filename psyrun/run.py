@@ -70,9 +70,19 @@ class Outcome:
 
 
 @contextmanager
-def holding(workdir: Workdir, name: str) -> Iterator[None]:
-    """Hold a task, so that no other command changes its work directory."""
-    with locks.locked(workdir.lock_file, workdir.holder_file, f"task {name!r}"):
+def holding(workdir: Workdir, name: str, patience: float = 0.0) -> Iterator[None]:
+    """Hold a task, so that no other command changes its work directory.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's work directory.
+    name : str
+        The task's name.
+    patience : float
+        For how many seconds to wait while another command holds it.
+    """
+    with locks.locked(workdir.lock_file, workdir.holder_file, f"task {name!r}", patience):
         yield
 
 
@@ -106,12 +116,13 @@ def prepare(
 
 
 def jobs_running(task: TaskDef, file: RunFile) -> list[str]:
-    """Name the jobs of the last run that its scheduler still has."""
+    """Name the jobs of the last run that its scheduler still has, the merge job too."""
     if file.last is None or isinstance(task.scheduler, ImmediateRun):
         return []
     known = [str(jobid) for jobid in task.scheduler.get_jobs()]
     ids = {*known, *(jobid.partition("_")[0] for jobid in known)}
-    return [job for job, jobid in file.last.jobs.items() if jobid in ids]
+    jobs = {**file.last.jobs, "merge": file.last.merge_job}
+    return [job for job, jobid in jobs.items() if jobid in ids]
 
 
 def class_name(thing: object) -> str:

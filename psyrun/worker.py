@@ -32,6 +32,7 @@ from psyrun.workdir import Workdir
 _DEATHS_WITHOUT_ROW = 3
 _TERMINATED = 143
 _END_SECONDS = 5.0
+_MERGE_PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -348,7 +349,7 @@ def merge(workdir: Workdir, number: int, folder: Path) -> int:
         return 1
     job = read_job(workdir, next(iter(run.jobs)))
     task = rowprocess.load_frozen(frozen_code(workdir.code(run.code)), job)
-    with holding(workdir, file.task):
+    with holding(workdir, file.task, _MERGE_PATIENCE_SECONDS):
         merge_run(workdir, file, state, task)
     return 0
 

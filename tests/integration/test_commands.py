@@ -298,3 +298,16 @@ def test_a_call_from_within_the_task_directory_is_told(project, monkeypatch):
     project.task("good", GOOD)
     monkeypatch.chdir(project.tasks)
     assert "task files right here" in project.psy("run").err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["list"], ["kill"], ["clean"], ["merge", "psy-work/good", "x.pkl"], ["clean", "--yes"]],
+    ids=" ".join,
+)
+def test_commands_that_need_no_task_file_run_none(project, arguments):
+    path = project.task("good", GOOD)
+    project.psy("run")
+    project.evaluated()
+    path.write_text("raise SystemExit('was run')\n")
+    assert project.psy(*arguments).code == 0

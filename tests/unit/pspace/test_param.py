@@ -169,7 +169,7 @@ def test_ready_columns_are_taken_as_they_are():
         (Param(a=1) * (Param(b=1) * Param(c=1)), "Param(a=1) * (Param(b=1) * Param(c=1))"),
         (Param(a=range(9))[2:4], "<2 rows of Param(a=range(0, 9))>"),
         (Param(a=1) - Param(a=2), "<Param(a=1) without Param(a=2)>"),
-        (Param(a=1).where(bool), "<some rows of Param(a=1)>"),
+        (Param(a=1).where(lambda a: a), "<some rows of Param(a=1)>"),
     ],
 )
 def test_repr(space, text):
