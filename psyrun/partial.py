@@ -57,12 +57,13 @@ def write_partial(
     bool
         Whether all rows of the job stand in a partial result now.
     """
-    if read_partial(workdir.partial_info(job.name)):
-        return True
     journals = workdir.journals(job.name)
+    if read_partial(workdir.partial_info(job.name)):
+        _remove(journals)  # of a former self of this job, or of a second one
+        return True
     results = unpickled(payloads if payloads is not None else journal_payloads(journals))
     wanted = sorted(results)
-    if rows.of_sorted(wanted) != job.rows:
+    if rows.of_sorted(wanted) != rows.joined(job.rows):
         return False
     found = label([results[row] for row in wanted], job.rows, space)
     names = [name for name in space.keys() if name not in exclude or name in found]
@@ -72,9 +73,13 @@ def write_partial(
         store.save(temporary, {name: data[name] for name in (*names, *_other(found, names))})
         size, crc = temporary.stat().st_size, crc32(temporary)
     write_note(workdir, job, path, (size, crc), names, list(found))
-    for journal_path in journals:
-        journal_path.unlink(missing_ok=True)
+    _remove(journals)
     return True
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def write_note(
@@ -149,13 +154,13 @@ def unpickled(payloads: Mapping[int, bytes]) -> dict[int, dict[str, Any]]:
     Raises
     ------
     StoreError
-        If the class of a value cannot be imported.
+        If a value cannot be made again, for example as its class cannot be imported.
     """
     try:
         return dict(zip(payloads, map(pickle.loads, payloads.values()), strict=True))
-    except (ImportError, AttributeError) as err:
+    except Exception as err:  # users' classes may raise anything here
         raise StoreError(
-            f"the journals hold results of a class that cannot be imported ({err})"
+            f"the journals hold a result that cannot be loaded ({type(err).__name__}: {err})"
         ) from err
 
 
@@ -196,10 +201,14 @@ def read_results(source: Source, space: ParameterSpace, store: Store) -> Columns
         if rows.count(source.done) != len(ordered):
             raise WorkdirError(f"{source.path} is damaged; run the task again")
         return label(ordered, source.done, space)
-    if crc32(source.path) != source.info["crc"]:
+    found = None
+    if crc32(source.path) == source.info["crc"]:
+        data = store.load(source.path)
+        found = {name: data[name] for name in source.info["results"]}
+    size = rows.count(source.done)
+    if found is None or any(len(column) != size for column in found.values()):
         raise WorkdirError(
             f"{source.path} is damaged; remove it and run the task again, "
             "which evaluates its rows once more"
         )
-    data = store.load(source.path)
-    return {name: data[name] for name in source.info["results"]}
+    return found

@@ -23,6 +23,7 @@ from psyrun.pspace import Constant, Param, ParameterSpace, Product, Selection, S
 
 FORMAT = 1
 _SPACE = "space.json"
+_PLAIN_TEXT_CHARACTERS = 64_000_000
 _INT64 = range(-(2**63), 2**63)
 
 Pieces = list[bytes | memoryview]
@@ -150,10 +151,26 @@ def _array_pieces(values: Any) -> Pieces:
 
 def _pickled(name: str, value: Any, into: Snapshot) -> dict[str, str]:
     try:
-        data = pickle.dumps(value, protocol=5)
+        data = _pickle_of_texts(value) or pickle.dumps(value, protocol=5)
     except (pickle.PicklingError, TypeError, AttributeError):
         data = _cloudpickled(name, value)
     return into.add(".pkl", [data])
+
+
+def _pickle_of_texts(value: Any) -> bytes | None:
+    """Pickle a column of texts without looking for repeated ones; None for other values.
+
+    That takes a third of the time, and the bytes do not depend on which of them are one object.
+    """
+    if not isinstance(value, tuple) or set(map(type, value)) != {str}:
+        return None
+    if sum(map(len, value)) > _PLAIN_TEXT_CHARACTERS:
+        return None
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer, protocol=5)
+    pickler.fast = True
+    pickler.dump(value)
+    return buffer.getvalue()
 
 
 def _cloudpickled(name: str, value: Any) -> bytes:
