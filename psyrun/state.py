@@ -65,10 +65,10 @@ def read_sources(workdir: Workdir, job: str | None = None) -> list[Source]:
     A partial result that is not as its note says (another size, or gone) is left out: its rows
     then count as missing.
     """
+    # journals first: they go once their rows stand in a partial result, which is then found
+    journals = [s for path in workdir.journals(job) if (s := _read_journal(path))]
     infos = [workdir.partial_info(job)] if job else workdir.partial_infos()
-    sources = [s for path in infos if (s := read_partial(path))]
-    sources += [s for path in workdir.journals(job) if (s := _read_journal(path))]
-    return sources
+    return [s for path in infos if (s := read_partial(path))] + journals
 
 
 def read_partial(path: Path) -> Source | None:
@@ -80,7 +80,7 @@ def read_partial(path: Path) -> Source | None:
         file = path.parent / info["file"]
         if file.stat().st_size != info["size"]:
             return None
-        done = tuple((start, stop) for start, stop in info["rows"])
+        done = tuple((int(start), int(stop)) for start, stop in info["rows"])
         return Source(file, info["job"], info["snapshot"], info["code"], done, info=info)
     except (OSError, WorkdirError, KeyError, TypeError, ValueError):
         return None

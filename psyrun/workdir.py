@@ -93,6 +93,8 @@ class Workdir:
 
     def partial(self, job: str, ext: str) -> Path:
         """Return a job's partial result."""
+        if ext == self.partial_info(job).suffix:  # that name is taken
+            return self.out_folder / f"{job}.rows{ext}"
         return self.out_folder / f"{job}{ext}"
 
     def partial_info(self, job: str) -> Path:

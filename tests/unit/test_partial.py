@@ -1,0 +1,202 @@
+"""Journals become one file of the task's store, and no row is lost on the way."""
+
+import json
+import math
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from psyrun import rows
+from psyrun.exceptions import StoreError, WorkdirError
+from psyrun.partial import read_results, unpickled, verified, write_partial
+from psyrun.pspace import Param
+from psyrun.state import read_sources
+from psyrun.store import PickleStore, Store
+
+
+class JsonStore(Store):
+    """A user's own format, with the most likely extension of all."""
+
+    ext = ".json"
+
+    def save(self, filename, data):
+        with Path(filename).open("w") as file:
+            json.dump(data, file)
+
+    def load(self, filename, row=None):
+        with Path(filename).open() as file:
+            return json.load(file)
+
+    def append(self, filename, data):
+        raise NotImplementedError
+
+
+@pytest.fixture
+def space(desk):
+    return desk.space(Param(a=[10, 11, 12], b="x"))
+
+
+def only_source(desk):
+    (source,) = read_sources(desk.workdir)
+    return source
+
+
+def names(desk):
+    return sorted(path.name for path in desk.workdir.out_folder.iterdir())
+
+
+def test_the_journals_go_once_the_partial_result_stands(desk, space):
+    desk.partial(desk.job("1-0", space, ((0, 2),)), {1: {"y": 1}, 0: {"y": 0}})
+    assert names(desk) == ["1-0.json", "1-0.pkl"]
+    source = only_source(desk)
+    assert source.done == ((0, 2),)
+    assert not source.is_journal
+    data = pickle.loads(source.path.read_bytes())
+    assert data == {"a": [10, 11], "b": ["x", "x"], "y": [0, 1]}
+
+
+@pytest.mark.parametrize("others", [{"failed": {1: "no"}}, {}])
+def test_nothing_is_written_while_a_row_is_failed_or_missing(desk, space, others):
+    job = desk.job("1-0", space, ((0, 2),))
+    desk.journal(job, {0: {}}, **others)
+    assert not write_partial(desk.workdir, job, desk.spaces[space], desk.store)
+    assert names(desk) == ["1-0.0.part"]
+
+
+def test_journals_of_several_attempts_are_joined(desk, space):
+    job = desk.job("1-0", space, ((0, 3),))
+    desk.journal(job, {2: {"y": 2}, 0: {"y": "old"}})
+    desk.journal(job, {1: {"y": 1}, 0: {"y": 0}})
+    assert write_partial(desk.workdir, job, desk.spaces[space], desk.store)
+    assert desk.store.load(only_source(desk).path)["y"] == [0, 1, 2]
+
+
+def test_rows_with_gaps_keep_their_order(desk, space):
+    desk.partial(desk.job("1-0", space, ((0, 1), (2, 3))), {2: {"y": 2}, 0: {"y": 0}})
+    assert desk.store.load(only_source(desk).path)["a"] == [10, 12]
+
+
+def test_ranges_that_touch_are_one(desk, space):
+    desk.partial(desk.job("1-0", space, ((0, 1), (1, 2))), {0: {}, 1: {}})
+    assert rows.count(only_source(desk).done) == 2
+
+
+def test_a_partial_result_that_stands_is_left_alone(desk, space):
+    job = desk.job("1-0", space, ((0, 1),))
+    path = desk.partial(job, {0: {"y": 0}})
+    before = path.stat().st_mtime_ns
+    assert write_partial(desk.workdir, job, desk.spaces[space], desk.store)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_partial_result_whose_note_is_missing_is_written_again(desk, space):
+    job = desk.job("1-0", space, ((0, 1),))
+    desk.workdir.partial("1-0", ".pkl").write_bytes(b"half")
+    desk.partial(job, {0: {"y": 5}})
+    assert desk.store.load(only_source(desk).path)["y"] == [5]
+
+
+def test_a_store_of_the_extension_json_does_not_lose_rows(desk, space):
+    desk.store = JsonStore()
+    desk.partial(desk.job("1-0", space, ((0, 2),)), {0: {"y": 0}, 1: {"y": 1}})
+    source = only_source(desk)
+    assert source.done == ((0, 2),)
+    assert read_results(source, desk.spaces[space], desk.store) == {"y": [0, 1]}
+
+
+def test_a_store_that_fails_leaves_the_journals(desk, space):
+    class Failing(PickleStore):
+        def save(self, filename, data):
+            raise StoreError("cannot hold that")
+
+    desk.store = Failing()
+    with pytest.raises(StoreError, match="cannot hold that"):
+        desk.partial(desk.job("1-0", space, ((0, 1),)), {0: {"y": 0}})
+    assert names(desk) == ["1-0.0.part"]
+
+
+def test_a_missing_result_key_becomes_nan(desk, space):
+    desk.partial(desk.job("1-0", space, ((0, 2),)), {0: {"y": 0}, 1: {"z": 1}})
+    found = read_results(only_source(desk), desk.spaces[space], desk.store)
+    assert found["y"][0] == 0
+    assert math.isnan(found["y"][1])
+    assert math.isnan(found["z"][0])
+
+
+def test_a_result_that_overrides_a_parameter_in_some_rows_only(desk, space):
+    job = desk.job("1-0", space, ((1, 3),))
+    desk.partial(job, {1: {"a": "new"}, 2: {"y": 1}})
+    found = read_results(only_source(desk), desk.spaces[space], desk.store)
+    assert found["a"] == ["new", 12]
+
+
+def test_a_journal_is_read_as_the_partial_result_would_be(desk, space):
+    results = {0: {"y": 0, "a": "new"}, 1: {"z": 1}}
+    desk.journal(desk.job("1-0", space, ((0, 3),)), results)
+    as_journal = read_results(only_source(desk), desk.spaces[space], desk.store)
+    for path in desk.workdir.journals():
+        path.unlink()
+    desk.partial(desk.job("2-0", space, ((0, 2),)), results)
+    as_partial = read_results(only_source(desk), desk.spaces[space], desk.store)
+    assert repr(as_journal) == repr(as_partial)
+
+
+def test_excluded_parameters_are_left_out_of_the_file(desk, space):
+    path = desk.partial(desk.job("1-0", space, ((0, 1),)), {0: {"y": 0}}, ("a", "y"))
+    assert desk.store.load(path) == {"b": ["x"], "y": [0]}
+
+
+def test_a_partial_result_of_wrong_crc_is_never_unpickled(desk, space):
+    path = desk.partial(desk.job("1-0", space, ((0, 1),)), {0: {"y": 0}})
+    raw = bytearray(path.read_bytes())
+    raw[-3] ^= 1
+    path.write_bytes(raw)
+    source = only_source(desk)
+    with pytest.raises(WorkdirError, match=r"1-0\.pkl is damaged; remove it and run"):
+        read_results(source, desk.spaces[space], desk.store)
+    assert verified([source]) == ([], [f"{path} is damaged and left out"])
+
+
+def test_a_note_of_more_rows_than_the_file_has_is_damage(desk, space):
+    desk.partial(desk.job("1-0", space, ((0, 2),)), {0: {"y": 0}, 1: {"y": 1}})
+    note = desk.workdir.partial_info("1-0")
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"rows": [[0, 3]]}))
+    with pytest.raises(WorkdirError, match="damaged"):
+        read_results(only_source(desk), desk.spaces[space], desk.store)
+
+
+def test_a_damaged_place_in_a_journal_is_told(desk, space):
+    path = desk.journal(desk.job("1-0", space, ((0, 3),)), {0: "x" * 50, 1: {}})
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"x" * 50) - 45] ^= 0xFF
+    path.write_bytes(raw)
+    kept, notes = verified(read_sources(desk.workdir))
+    assert [source.done for source in kept] == [((1, 2),)]
+    assert notes == [f"{path}: 1 damaged places, those rows are left out"]
+
+
+class UnloadableError(Exception):
+    """Pickles well, and cannot be made again from its message alone."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} {two}")
+
+
+def test_a_result_that_cannot_be_loaded_again_is_told():
+    with pytest.raises(StoreError, match=r"cannot be loaded.*TypeError"):
+        unpickled({3: pickle.dumps({"error": UnloadableError(1, 2)})})
+
+
+def test_a_result_of_a_class_that_is_gone_is_told():
+    with pytest.raises(StoreError, match=r"not_there"):
+        unpickled({3: b"cnot_there\nThing\n."})
+
+
+def test_a_journal_that_shrank_since_is_damage(desk, space):
+    path = desk.journal(desk.job("1-0", space, ((0, 2),)), {0: {}, 1: {}})
+    source = only_source(desk)
+    os.truncate(path, path.stat().st_size - 3)
+    with pytest.raises(WorkdirError, match="is damaged; run the task again"):
+        read_results(source, desk.spaces[space], desk.store)
