@@ -4,7 +4,7 @@ Only reads. What would have to be written to make use of older rows is part of t
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from psyrun import fingerprint, snapshot
@@ -97,7 +97,7 @@ def accepting(workdir: Workdir, present: Present, space: ParameterSpace) -> Pres
     """Look again, with the rows of all other codes accepted."""
     accepted = tuple(sorted({*present.run.accepted, *present.stale_codes}))
     run = dataclasses.replace(present.run, accepted=accepted)
-    state, lost = state_for(workdir, run, space, present.sources)
+    state, lost = state_for(workdir, run, space, present.sources, present.state.moves)
     return dataclasses.replace(present, run=run, state=state, lost=lost, stale_codes={})
 
 
@@ -145,7 +145,11 @@ def _known_snapshot(
 
 
 def state_for(
-    workdir: Workdir, run: Run, space: ParameterSpace, sources: Sequence[Source]
+    workdir: Workdir,
+    run: Run,
+    space: ParameterSpace,
+    sources: Sequence[Source],
+    known_moves: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[TaskState, list[str]]:
     """Find out how far a run would be, with the rows of older spaces compared here and now.
 
@@ -159,6 +163,8 @@ def state_for(
         Its parameter space.
     sources : sequence of Source
         The files that hold rows.
+    known_moves : dict, optional
+        Where the rows of some older spaces stand in this one, found out before.
 
     Returns
     -------
@@ -172,7 +178,8 @@ def state_for(
     used = select_sources(run, sources)
     for digest in {s.snapshot for s in used} - {run.snapshot}:
         try:
-            moves[digest] = _moves(workdir, digest, run, space)
+            known = (known_moves or {}).get(digest)
+            moves[digest] = known or _moves(workdir, digest, run, space)
         except (WorkdirError, FileNotFoundError) as err:
             lost.append(f"rows of an earlier parameter space are not kept: {err}")
     used = [s for s in used if s.snapshot == run.snapshot or s.snapshot in moves]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from psyrun import report, rows
-from psyrun.commands.messages import show_error, show_note
+from psyrun.commands.messages import show_error, show_note, show_warning
 from psyrun.commands.options import Options
 from psyrun.exceptions import PsyrunError
 from psyrun.plan import Action
@@ -46,6 +46,8 @@ def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
     began = time.monotonic()
     with holding(workdir, task.name):
         plan = prepare(task, workdir, keep=keep, force=force)
+        for note in plan.present.lost:
+            show_warning(f"{task.name}: {note}")
         if plan.action in (Action.EVALUATE, Action.MERGE):
             show_note(report.announcement(plan))
         bar = Bar(rows.count(plan.todo), task.name)

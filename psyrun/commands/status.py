@@ -3,6 +3,7 @@
 import click
 
 from psyrun import report
+from psyrun.commands.messages import show_warning
 from psyrun.locks import read_holder
 from psyrun.run import prepare, workdir_of
 from psyrun.tasks import TaskDef
@@ -15,6 +16,8 @@ def show_status(task: TaskDef, *, verbose: bool) -> bool:
     holder = read_holder(workdir.holder_file)
     running = holder is not None or plan.action is plan.action.REFUSE_RUNNING
     click.echo(report.status_line(plan, running=running, held_by=holder))
+    for note in plan.present.lost:
+        show_warning(f"{task.name}: {note}")
     if verbose:
         for line in report.status_details(plan):
             click.echo(line)

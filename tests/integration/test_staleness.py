@@ -305,3 +305,14 @@ def test_importing_another_scheduler_changes_no_result(square):
     edit(square, "from psyrun import Param", "from psyrun import ImmediateRun, Param")
     edit(square, "pspace =", "scheduler = ImmediateRun()\npspace =")
     nothing_to_do(square)
+
+
+def test_an_older_space_that_cannot_be_read_is_told(square):
+    (snapshot,) = (square.workdir("square") / "pspace").iterdir()
+    (snapshot / "space.json").write_text("{")
+    edit(square, "[1, 2, 3]", "[1, 2, 3, 4]")
+    ran = square.psy("run")
+    assert ran.code == 0
+    assert "WARNING square: rows of an earlier parameter space are not kept" in ran.err
+    assert square.evaluated() == ["1", "2", "3", "4"]
+    assert square.result("square")["y"] == [1, 4, 9, 16]
