@@ -126,11 +126,16 @@ class Merger:
         size = self.state.run.size
         in_space = name in self.space.keys()
         values = self.space.build()[name] if in_space else [NAN] * size
+        given = values.copy() if in_space else values
         for source in self.state.sources:
             column = self._read(source).get(name)
-            if column is not None:
-                for place, row, length in self.state.targets(source, source.done):
+            for place, row, length in self.state.targets(source, source.done):
+                if column is not None:
                     values[row : row + length] = column[place : place + length]
+                elif in_space:  # nothing may stay of an older source's row
+                    values[row : row + length] = given[row : row + length]
+                else:
+                    values[row : row + length] = [NAN] * length
         if self.state.complete:
             return values
         return [value for start, stop in done for value in values[start:stop]]
