@@ -15,7 +15,7 @@ from psyrun.runfile import Run, RunFile
 from psyrun.settings import HARMLESS
 from psyrun.snapshot import Snapshot
 from psyrun.state import Source, TaskState, mark_rows, read_sources, select_sources
-from psyrun.workdir import Workdir
+from psyrun.workdir import Workdir, run_of
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def look(workdir: Workdir, file: RunFile, space: ParameterSpace, image: CodeImag
     last = file.last
     keeps = last is not None and last.code in (code, *same)
     run = Run(
-        number=last.number + 1 if last else 1,
+        number=1 + max([last.number if last else 0, *(run_of(s.job) for s in sources)]),
         snapshot=_known_snapshot(workdir, last, space, encoded.digest()),
         code=code,
         size=space.size,
