@@ -54,8 +54,8 @@ class Bar:
             parts.append(f"{failed:,} failed")
         if ended and seconds > 0:
             rate = ended / seconds
-            parts.append(f"{rate:,.3g} rows/s")
-            parts.append(f"{duration((self.total - ended) / rate)} left")
+            parts.append(_rate(rate))
+            parts.append(f"{duration(max(0, self.total - ended) / rate)} left")
         return ", ".join(parts)
 
     def _update_bar(self, done: int, failed: int) -> None:
@@ -65,7 +65,7 @@ class Bar:
             0,
             completed=done + failed,
             failed=f"{failed:,} failed" if failed else "",
-            rate=f"{(done + failed) / (time.monotonic() - self._began):,.3g} rows/s",
+            rate=_rate((done + failed) / (time.monotonic() - self._began)),
         )
 
     def close(self) -> None:
@@ -100,6 +100,10 @@ def _make_bar(total: int, label: str) -> Any:
     return bar
 
 
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f} rows/s" if rate >= 100 else f"{rate:.3g} rows/s"
+
+
 def duration(seconds: float) -> str:
     """Put a duration in words that are short enough.
 
@@ -108,7 +112,7 @@ def duration(seconds: float) -> str:
     >>> [duration(s) for s in (0.00012, 0.25, 59, 600, 7300, 200000)]
     ['0.12 ms', '250 ms', '59 s', '10 min', '2 h 1 min', '2 d 7 h']
     """
-    if seconds < 1:
+    if seconds < 0.9995:  # what is nearer to a second is shown as one
         return f"{seconds * 1000:.3g} ms"
     whole = round(seconds)
     if whole < 60:

@@ -1,0 +1,67 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from psyrun import machine
+
+
+def test_usable_cores_respect_the_affinity():
+    assert 1 <= machine.usable_cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"),
+    [
+        ("200000 100000", 2.0),
+        ("150000 100000\n", 1.5),
+        ("max 100000", None),
+        ("", None),
+        ("-1 100000", None),
+        ("x y", None),
+    ],
+)
+def test_the_limit_of_a_control_group(tmp_path, text, cores):
+    (tmp_path / "cpu.max").write_text(text)
+    assert machine._cgroup_cores(tmp_path) == cores
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("50000", 0.5), ("-1", None)])
+def test_the_limit_of_an_old_control_group(tmp_path, quota, cores):
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu/cpu.cfs_quota_us").write_text(quota)
+    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
+    assert machine._cgroup_cores(tmp_path) == cores
+
+
+def test_without_control_groups_there_is_no_limit(tmp_path):
+    assert machine._cgroup_cores(tmp_path) is None
+
+
+def test_threads_are_shared_but_what_the_user_set_stays(monkeypatch):
+    for name in machine.THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    machine.limit_threads(10**6)
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    for name in machine.THREAD_VARIABLES:
+        monkeypatch.setenv(name, "")  # so that it is undone
+
+
+def test_a_process_lives_until_it_ends():
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with process:
+        start = machine.process_start(process.pid)
+        assert machine.is_alive(process.pid, start)
+        assert not machine.is_alive(process.pid, "another start")
+        assert not machine.is_alive(process.pid, None)
+        process.kill()
+        process.wait()
+        assert not machine.is_alive(process.pid, start)
+
+
+def test_this_machine_and_user_have_names():
+    assert machine.host()
+    assert machine.user()

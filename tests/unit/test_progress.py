@@ -1,0 +1,61 @@
+import pytest
+
+from psyrun.progress import Bar, duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 ms"),
+        (0.0123, "12.3 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1 s"),
+        (1.26, "1.3 s"),
+        (9.97, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (61, "1 min 1 s"),
+        (599.7, "10 min"),
+        (3599.7, "1 h"),
+        (7260, "2 h 1 min"),
+        (86400 * 3 + 3600, "3 d 1 h"),
+    ],
+)
+def test_a_duration_in_words(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "rate"),
+    [(3, 2.0, "1.5 rows/s"), (300_000, 1.0, "300,000 rows/s"), (12_345, 10.0, "1,234 rows/s")],
+)
+def test_a_rate_is_told_in_plain_digits(done, seconds, rate):
+    assert rate in Bar(10**6).line(done, 0, seconds)
+
+
+def test_no_time_is_left_when_rows_were_counted_twice():
+    assert Bar(10).line(12, 0, 1.0).endswith(", 0 ms left")
+
+
+def test_nothing_is_known_before_the_first_row():
+    assert Bar(10, "t").line(0, 0, 5.0) == "t: 0 of 10 rows"
+
+
+def test_what_is_soon_over_is_not_shown(capfd):
+    bar = Bar(10)
+    bar.update(5)
+    bar.close()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_lines_come_now_and_then_where_there_is_no_terminal(capfd):
+    bar = Bar(10, "t")
+    bar._began -= 20
+    bar._line_due -= 20
+    bar.update(5, 1)
+    bar.update(6, 1)
+    bar.close()
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("t: 6 of 10 rows, 1 failed")
