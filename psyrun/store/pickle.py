@@ -58,12 +58,15 @@ class PickleStore(Store):
         try:
             with Path(filename).open("rb") as file:
                 data = pickle.load(file)
-        except (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError) as err:
-            raise StoreError(f"{filename} is no whole pickle ({err})") from err
+        except OSError:
+            raise
         except (ImportError, AttributeError) as err:
             raise StoreError(
                 f"{filename} holds values of a class that cannot be imported ({err})"
             ) from err
+        except Exception as err:  # damage, and users' classes, may raise anything here
+            cause = f"{type(err).__name__}: {err}"
+            raise StoreError(f"{filename} is no whole pickle ({cause})") from err
         if not isinstance(data, dict) or not all(isinstance(c, list) for c in data.values()):
             raise StoreError(f"{filename} is a pickle, but not of columns: no result of Psyrun")
         return data if row is None else {name: [column[row]] for name, column in data.items()}
