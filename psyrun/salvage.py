@@ -62,9 +62,10 @@ def find_rows(folder: Path, store: Store) -> Found:
     """
     if not folder.is_dir():
         raise WorkdirError(f"there is no folder {folder}")
-    for root in (folder, folder.absolute().parent):
-        workdir = Workdir(root)
-        if workdir.run_file.exists() and workdir.out_folder.is_dir():
+    place = folder.absolute()
+    for workdir in (Workdir(place), Workdir(place.parent)):
+        mine = place in (workdir.root, workdir.out_folder)
+        if mine and workdir.run_file.exists() and workdir.out_folder.is_dir():
             return _of_task(workdir, store)
     sources = read_sources(_Loose(folder))
     partials = [source for source in sources if not source.is_journal]
