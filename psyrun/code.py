@@ -15,7 +15,7 @@ from pathlib import Path
 
 from psyrun import fingerprint
 from psyrun.exceptions import TaskError, WorkdirError
-from psyrun.files import read_json, replacing_folder
+from psyrun.files import read_record, replacing_folder, write_record
 from psyrun.loading import FrozenModule, working_in
 
 FORMAT = 1
@@ -84,7 +84,6 @@ class CodeImage:
 
     def _manifest(self) -> dict[str, object]:
         return {
-            "format": FORMAT,
             "task_file": self.task_file,
             "conf": self.conf_source is not None,
             "modules": {
@@ -103,7 +102,7 @@ class CodeImage:
         if folder.exists():
             return
         with replacing_folder(folder) as new:
-            (new / _MANIFEST).write_text(json.dumps(self._manifest(), indent=1) + "\n")
+            write_record(new / _MANIFEST, FORMAT, self._manifest(), settle=False)
             (new / "task").mkdir()
             (new / "task" / self.task_file).write_bytes(self.task_source)
             if self.conf_source is not None:
@@ -160,9 +159,7 @@ def frozen_code(folder: Path) -> CodeImage:
         If it is not there or damaged.
     """
     try:
-        manifest = read_json(folder / _MANIFEST)
-        if manifest["format"] != FORMAT:
-            raise WorkdirError(f"{folder} was written by a newer Psyrun; use that one")
+        manifest = read_record(folder / _MANIFEST, FORMAT)
         task = folder / "task"
         modules = {
             name: FrozenModule(
@@ -172,17 +169,30 @@ def frozen_code(folder: Path) -> CodeImage:
             )
             for name, entry in manifest["modules"].items()
         }
-        return CodeImage(
+        image = CodeImage(
             manifest["task_file"],
             (task / manifest["task_file"]).read_bytes(),
             (task / "psy-conf.py").read_bytes() if manifest["conf"] else None,
             modules,
             manifest["file_dep"],
         )
+    except WorkdirError:
+        raise
     except (OSError, KeyError, TypeError, AttributeError) as err:
         raise WorkdirError(
             f"the frozen code in {folder} is damaged ({err!r}); run the task again"
         ) from err
+    if image.digest() != folder.name:
+        raise WorkdirError(f"the frozen code in {folder} is damaged; run the task again")
+    return image
+
+
+def frozen_modules(image: CodeImage, taskdir: Path) -> dict[str, FrozenModule]:
+    """Return a code's local modules, their paths where the user has them."""
+    return {
+        name: FrozenModule(taskdir / module.path, module.source, module.is_package)
+        for name, module in image.modules.items()
+    }
 
 
 def _digest_of_module(source: bytes) -> str:

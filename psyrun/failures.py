@@ -31,6 +31,40 @@ def as_mapping(result: Any, execute: Callable[..., Any]) -> dict[str, Any]:
     )
 
 
+def checked_names(result: Mapping[Any, Any]) -> list[str]:
+    """Return a result's names, which are texts.
+
+    Raises
+    ------
+    RowError
+        If one is not; the message shows it.
+    """
+    for name in result:
+        if not isinstance(name, str):
+            raise RowError(
+                f"the result has the key {reprlib.repr(name)} ({type(name).__name__}), but "
+                "names of columns are texts"
+            )
+    return list(result)
+
+
+def check_comes_back(payload: bytes) -> None:
+    """Make sure that a pickled result can be read back.
+
+    Raises
+    ------
+    RowError
+        If it cannot.
+    """
+    try:
+        pickle.loads(payload)
+    except Exception as err:
+        raise RowError(
+            f"the result can be pickled, but not read back ({type(err).__name__}: {err}), "
+            "so it cannot be kept"
+        ) from err
+
+
 def unpicklable(result: Any, err: BaseException) -> BaseException:
     """Name the key of a result that cannot be pickled."""
     if isinstance(err, RowError) or not isinstance(result, dict):

@@ -10,9 +10,9 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from psyrun.exceptions import WorkdirError
 
@@ -145,6 +145,55 @@ def read_json(path: Path) -> Any:
         raise WorkdirError(f"cannot read {path}: {err.strerror}") from err
     except ValueError as err:
         raise WorkdirError(f"{path} is damaged ({err}); remove it and run again") from err
+
+
+def write_record(
+    path: Path, version: int, record: Mapping[str, Any], *, settle: bool = True
+) -> None:
+    """Write a record as JSON, with its format's version and a CRC of its own.
+
+    Parameters
+    ----------
+    path : Path
+        Where; the file appears whole.
+    version : int
+        Of the format.
+    record : dict
+        What to write.
+    settle : bool
+        As for `replacing`.
+    """
+    body = {"format": version, **record}
+    write_json(path, {**body, "check": _crc_of(body)}, settle=settle)
+
+
+def read_record(path: Path, version: int) -> dict[str, Any]:
+    """Read what `write_record` wrote.
+
+    Raises
+    ------
+    WorkdirError
+        If it is damaged, or of another version of the format.
+    FileNotFoundError
+        If there is no such file.
+    """
+    body = read_json(path)
+    found = body.get("format") if isinstance(body, dict) else None
+    if isinstance(found, int) and found != version:
+        raise WorkdirError(
+            f"{path} has format {found}, this Psyrun reads {version}; "
+            "use the newer Psyrun that wrote it"
+        )
+    if found is None or body.pop("check", None) != _crc_of(body):
+        raise WorkdirError(f"{path} is damaged; remove it and run again")
+    del body["format"]
+    return cast("dict[str, Any]", body)
+
+
+def _crc_of(body: Mapping[str, Any]) -> int:
+    """Return the CRC-32 of a record in the one form that has no choices of layout."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return zlib.crc32(text.encode())
 
 
 def crc32(path: Path) -> int:

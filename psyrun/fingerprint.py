@@ -79,6 +79,7 @@ def parts_of(source: bytes, ignored: Collection[str] = ()) -> dict[str, str]:
         If it is no Python source.
     """
     texts: dict[str, list[str]] = {}
+    order = []
     body = without_docstring(ast.parse(source).body)
     ignored = {*ignored} - _read_by_functions(body)
     for node in body:
@@ -87,6 +88,11 @@ def parts_of(source: bytes, ignored: Collection[str] = ()) -> dict[str, str]:
             continue
         if name not in ignored or not isinstance(node, ast.Assign | ast.AnnAssign):
             texts.setdefault(name, []).append(canonical(node))
+            if not isinstance(node, (*_WITH_DOCSTRING, ast.Import, ast.ImportFrom)):
+                order.append(name)
+    repeated = [name for name, found in texts.items() if name and len(found) > 1]
+    if "" in order or repeated:  # only then may one statement undo or use another
+        texts.setdefault("", []).append(repr(order))
     return {name: digest(items) for name, items in texts.items()}
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from psyrun import machine
 from psyrun.exceptions import WorkdirError
-from psyrun.files import read_json, sync, write_json
+from psyrun.files import read_record, sync, write_record
 from psyrun.locks import now
 from psyrun.rows import Ranges
-from psyrun.workdir import Workdir, run_of
+from psyrun.workdir import Workdir, job_name, run_of
 
 FORMAT = 1
 
@@ -42,7 +42,7 @@ class Job:
 def write_jobs(workdir: Workdir, jobs: Iterable[Job]) -> None:
     """Write some jobs' specifications."""
     for job in jobs:
-        write_json(workdir.job(job.name), {"format": FORMAT, **asdict(job)}, settle=False)
+        write_record(workdir.job(job.name), FORMAT, asdict(job), settle=False)
     sync(workdir.jobs_folder)
 
 
@@ -56,9 +56,7 @@ def read_job(workdir: Workdir, name: str) -> Job:
     """
     path = workdir.job(name)
     try:
-        data = read_json(path)
-        if data.pop("format") != FORMAT:
-            raise WorkdirError(f"{path} was written by a newer Psyrun; use that one")
+        data = read_record(path, FORMAT)
         data["rows"] = tuple((start, stop) for start, stop in data["rows"])
         return Job(**data)
     except FileNotFoundError as err:
@@ -69,8 +67,8 @@ def read_job(workdir: Workdir, name: str) -> Job:
 
 def job_names(workdir: Workdir, run: int) -> list[str]:
     """List the jobs of a run, in their order."""
-    names = [p.stem for p in workdir.jobs_folder.glob(f"{run}-*.json")]
-    return sorted(names, key=lambda name: int(name.partition("-")[2]))
+    names = [path.stem.partition("-")[2] for path in workdir.jobs_folder.glob(f"{run}-*.json")]
+    return [job_name(run, index) for index in sorted(int(n) for n in names if n.isdecimal())]
 
 
 def origin(job: Job) -> dict[str, Any]:

@@ -236,8 +236,11 @@ def _decode_origin(payload: bytes) -> dict[str, Any]:
 
 
 def frames(path: Path) -> Iterator[Frame]:
-    """Yield the frames whose header and payload are undamaged, in the order written."""
-    data = path.read_bytes()
+    """Yield the undamaged frames in the order written; none if the file is gone by now."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return
     for kind, row, duration, start, end in _hop(data, Scan(), trusting=False):
         yield Frame(kind, row, duration, data[start:end])
 

@@ -1,9 +1,11 @@
 """Own facts about this machine and process; know nothing of tasks."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -28,18 +30,43 @@ def usable_cores() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    quota = _cgroup_cores(_CGROUP)
-    return max(1, min(cores, int(quota))) if quota else cores
+    quotas = [quota for folder in _own_cgroups() if (quota := _cgroup_cores(folder))]
+    return max(1, min([cores, *map(int, quotas)]))
 
 
-def _cgroup_cores(root: Path) -> float | None:
+def _own_cgroups(root: Path = _CGROUP, listing: Path = _OWN_CGROUPS) -> Iterator[Path]:
+    """Yield the folders of the control groups this process is in, from the root down.
+
+    Notes
+    -----
+    `/proc/self/cgroup` is described in cgroups(7): `0::PATH` for version 2, and
+    `N:CONTROLLERS:PATH` for version 1.
+    """
+    yield root
+    try:
+        lines = listing.read_text().split("\n")
+    except OSError:
+        return
+    for line in lines:
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0" or "cpu" in controllers.split(","):
+            folder = root if number == "0" else root / "cpu"
+            for part in Path(path).parts[1:]:
+                folder /= part
+                yield folder
+
+
+def _cgroup_cores(folder: Path) -> float | None:
     """Read how many cores' worth of time a control group grants; None is no limit."""
     try:
-        if (root / "cpu.max").exists():
-            quota, period = (root / "cpu.max").read_text().split()
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
         else:
-            quota = (root / "cpu/cpu.cfs_quota_us").read_text().strip()
-            period = (root / "cpu/cpu.cfs_period_us").read_text().strip()
+            if not (folder / "cpu.cfs_quota_us").exists():
+                folder /= "cpu"
+            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text().strip()
         return int(quota) / int(period) if int(quota) > 0 else None
     except (OSError, ValueError):
         return None

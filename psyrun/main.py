@@ -74,7 +74,7 @@ TASKS = click.argument("tasks", nargs=-1, metavar="[TASK]...")
 @TASKS
 @click.pass_obj
 def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool) -> int:
-    """Bring tasks up to date: evaluate what is missing or stale, and merge.
+    """Bring tasks up to date: evaluate what is missing, and merge.
 
     Without TASK, all tasks.
     """
@@ -147,7 +147,7 @@ def list_tasks(obj: Options) -> int:
 @TASKS
 @click.pass_obj
 def clean(obj: Options, tasks: Sequence[str], *, yes: bool) -> int:
-    """Remove what tasks have made: their work directories with rows, logs and results."""
+    """Remove the work directories of tasks: rows, logs and results."""
     from psyrun.commands.upkeep import clean_tasks
 
     return clean_tasks(obj.taskdir, tasks, yes=yes)

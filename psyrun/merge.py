@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from psyrun import rows
-from psyrun.columns import Columns
-from psyrun.exceptions import IneffectiveExcludeWarning, StoreError
+from psyrun.columns import NAN, Columns
+from psyrun.exceptions import IneffectiveExcludeWarning, PsyrunError, StoreError
 from psyrun.files import crc32, replacing
 from psyrun.partial import read_results
 from psyrun.pspace import ParameterSpace
@@ -29,8 +29,6 @@ from psyrun.workdir import Workdir
 
 _BLOCK_ROWS = 20_000
 _KEEP_BYTES = 64 << 20
-
-NAN = float("nan")
 
 
 class ParameterColumn:
@@ -174,7 +172,14 @@ def save(store: Store, path: Path, columns: Mapping[str, Column]) -> tuple[int, 
     """
     data = columns if store.streams else {name: list(c) for name, c in columns.items()}
     with replacing(path) as temporary:
-        store.save(temporary, data)
+        try:
+            store.save(temporary, data)
+        except (PsyrunError, OSError):
+            raise
+        except Exception as err:  # a user's store may raise anything
+            raise StoreError(
+                f"{type(store).__name__} cannot write {path}: {type(err).__name__}: {err}"
+            ) from err
         return temporary.stat().st_size, crc32(temporary)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from psyrun import columns, journal, rows
 from psyrun.columns import Columns
 from psyrun.exceptions import StoreError, WorkdirError
-from psyrun.files import crc32, replacing, write_json
+from psyrun.files import crc32, replacing, write_record
 from psyrun.jobs import Job
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
@@ -106,7 +106,6 @@ def write_note(
         The parameters and the results that are columns of it.
     """
     note = {
-        "format": PARTIAL_FORMAT,
         "job": job.name,
         "run": run_of(job.name),
         "snapshot": job.snapshot,
@@ -118,7 +117,7 @@ def write_note(
         "parameters": names,
         "results": results,
     }
-    write_json(workdir.partial_info(job.name), note)
+    write_record(workdir.partial_info(job.name), PARTIAL_FORMAT, note)
 
 
 def verified(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:

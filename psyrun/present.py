@@ -71,7 +71,7 @@ def look(workdir: Workdir, file: RunFile, space: ParameterSpace, image: CodeImag
     last = file.last
     keeps = last is not None and last.code in (code, *same)
     run = Run(
-        number=1 + max([last.number if last else 0, *(run_of(s.job) for s in sources)]),
+        number=next_number(last, sources),
         snapshot=_known_snapshot(workdir, last, space, encoded.digest()),
         code=code,
         size=space.size,
@@ -91,6 +91,11 @@ def look(workdir: Workdir, file: RunFile, space: ParameterSpace, image: CodeImag
         sources,
         lost,
     )
+
+
+def next_number(last: Run | None, sources: Sequence[Source]) -> int:
+    """Return the next run's number; its jobs get names that were never used before."""
+    return 1 + max([last.number if last else 0, *(run_of(source.job) for source in sources)])
 
 
 def accepting(workdir: Workdir, present: Present, space: ParameterSpace) -> Present:

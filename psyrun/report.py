@@ -105,7 +105,7 @@ def causes(errors: Sequence[Failure]) -> Iterator[str]:
 
 def _cause(failure: Failure) -> str:
     message = str(failure.error.get("message", "")).split("\n")[0]
-    return f"{failure.error.get('type')}: {message}"
+    return f"{failure.error.get('type', 'an error of unknown type')}: {message}"
 
 
 class Mark(StrEnum):
@@ -192,11 +192,12 @@ def size_text(size: int) -> str:
     ('999 B', '2.5 MB')
     """
     value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"
+    unit = "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.3g} {unit}"
 
 
 def last_line(path: Path) -> str:

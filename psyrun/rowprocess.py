@@ -19,13 +19,19 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from psyrun import rows, snapshot
-from psyrun.code import CodeImage
-from psyrun.exceptions import PsyrunError
-from psyrun.failures import as_mapping, describe_assignment, describe_error, unpicklable
+from psyrun.code import CodeImage, frozen_modules
+from psyrun.failures import (
+    as_mapping,
+    check_comes_back,
+    checked_names,
+    describe_assignment,
+    describe_error,
+    unpicklable,
+)
 from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin
 from psyrun.journal import JournalWriter
-from psyrun.loading import FrozenFinder, FrozenModule
+from psyrun.loading import FrozenFinder
 from psyrun.partial import write_partial
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
@@ -36,6 +42,7 @@ from psyrun.workdir import Workdir
 _BLOCK_ROWS = 10_000
 _TAIL_LINES = 20
 _KEEP_BYTES = 64 << 20
+_MAKES_OBJECTS = pickle.STACK_GLOBAL
 IDLE = -1
 """What a row process's cell holds between rows."""
 
@@ -135,6 +142,7 @@ class RowProcess:
         self._space: ParameterSpace | None = None
         self._journal: tuple[str, JournalWriter] | None = None
         self._payloads: dict[int, bytes] = {}
+        self._known_names: set[str] = set()
         execute = self.task.execute
         extra = self.task.setup(given.slot) if self.task.setup else None
         if isinstance(extra, Mapping):
@@ -177,7 +185,7 @@ class RowProcess:
     ) -> None:
         cells, slot = self.given.cells, self.given.slot
         call, done, clock, dumps = self.call, journal.done, time.perf_counter, pickle.dumps
-        payloads = self._payloads
+        payloads, known = self._payloads, self._known_names
         row = first - 1
         for values in zip(*columns, strict=True):
             row += 1
@@ -188,7 +196,11 @@ class RowProcess:
                 ended = clock()
                 if type(result) is not dict:
                     result = as_mapping(result, self.task.execute)
+                if not result.keys() <= known:
+                    known.update(checked_names(result))
                 payload = dumps(result, 5)
+                if _MAKES_OBJECTS in payload:  # numbers and texts alone always come back
+                    check_comes_back(payload)
             except BaseException as err:  # noqa: BLE001 - the boundary to the user's code
                 cause = unpicklable(result, err) if ended > began else err
                 self._failed(journal, row, began, cause, values)
@@ -244,8 +256,8 @@ class RowProcess:
                 self.task.exclude_from_result,
                 at_hand,
             )
-        except PsyrunError as err:
-            print(f"job {job.name}: {err}", flush=True)
+        except Exception as err:  # noqa: BLE001 - a user's store may raise anything
+            print(f"job {job.name}: {type(err).__name__}: {err}", flush=True)
 
     def close(self, *, sync: bool = True) -> None:
         """Close the journal."""
@@ -257,11 +269,7 @@ class RowProcess:
 def load_frozen(image: CodeImage, job: Job) -> TaskDef:
     """Load a task from frozen code; its local modules come from there too."""
     taskdir = Path(job.taskdir)
-    modules = {
-        name: FrozenModule(taskdir / m.path, m.source, m.is_package)
-        for name, m in image.modules.items()
-    }
-    sys.meta_path.insert(0, FrozenFinder(modules))
+    sys.meta_path.insert(0, FrozenFinder(frozen_modules(image, taskdir)))
     return TaskDef(taskdir / image.task_file, image=image)
 
 

@@ -70,7 +70,9 @@ def split(ranges: Ranges, sizes: Iterable[int]) -> Iterator[Ranges]:
         missing = wanted
         while missing > 0:
             if start == stop:
-                start, stop = next(todo)
+                start, stop = next(todo, (-1, -1))
+                if stop < 0:
+                    raise ValueError(f"{wanted} rows asked for, {wanted - missing} left")
             taken = min(missing, stop - start)
             piece.append((start, start + taken))
             start += taken

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from psyrun import journal, locks, machine, rows, snapshot
 from psyrun.exceptions import JobsRunningWarning, PsyrunError, TaskWorkdirDirtyWarning
@@ -227,7 +228,7 @@ def _submit(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
         str(workdir.log(f"{run.number}-merge")),
         name=f"{task.name}-{run.number}-merge",
         depends_on=sorted(set(ids.values())),
-        scheduler_args=dict(task.scheduler_args),
+        scheduler_args=_scheduler_args(task),
     )
     run = dataclasses.replace(run, merge_job=str(merge_id))
     write_run_file(workdir, file.with_run(run))
@@ -236,12 +237,17 @@ def _submit(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
     return outcome
 
 
+def _scheduler_args(task: TaskDef) -> dict[str, Any]:
+    """Return what to ask of the scheduler: its own defaults, and what the task sets."""
+    return {**task.scheduler.USER_DEFAULT_ARGS, **task.scheduler_args}
+
+
 def _submit_jobs(
     plan: Plan, workdir: Workdir, run: Run, command: Sequence[str]
 ) -> dict[str, str]:
     """Submit an array, or job by job where the scheduler has none."""
     scheduler, name = plan.task.scheduler, f"{plan.task.name}-{run.number}"
-    asked = dict(plan.task.scheduler_args)
+    asked = _scheduler_args(plan.task)
     index_name = f"{run.number}-%a"
     try:
         array = scheduler.submit_array(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from psyrun.exceptions import WorkdirError
-from psyrun.files import read_json, write_json
+from psyrun.files import read_record, write_record
 from psyrun.workdir import Workdir
 
 FORMAT = 1
@@ -133,15 +133,10 @@ def read_run_file(workdir: Workdir, task: str) -> RunFile:
     """
     path = workdir.run_file
     try:
-        data = read_json(path)
+        data = read_record(path, FORMAT)
     except FileNotFoundError:
         return RunFile(task)
     try:
-        if data["format"] != FORMAT:
-            raise WorkdirError(
-                f"{path} has format {data['format']}, this Psyrun reads {FORMAT}; "
-                "use the newer Psyrun that wrote it"
-            )
         runs = tuple(Run(**_tuples(run)) for run in data["runs"])
         result = data["result"] and Result(**_tuples(data["result"]))
         return RunFile(data["task"], runs, result)
@@ -155,10 +150,10 @@ def _tuples(record: dict[str, Any]) -> dict[str, Any]:
 
 def write_run_file(workdir: Workdir, file: RunFile) -> None:
     """Replace a task's `run.json`."""
-    write_json(
+    write_record(
         workdir.run_file,
+        FORMAT,
         {
-            "format": FORMAT,
             "task": file.task,
             "runs": [dataclasses.asdict(run) for run in file.runs],
             "result": file.result and dataclasses.asdict(file.result),

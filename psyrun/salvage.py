@@ -3,22 +3,23 @@
 Runs no task file, except where values can't be loaded without a class that one defines.
 """
 
+import contextlib
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from psyrun import columns
-from psyrun.code import frozen_code
+from psyrun.code import frozen_code, frozen_modules
 from psyrun.exceptions import PsyrunError, StoreError, WorkdirError
 from psyrun.jobs import read_job
 from psyrun.loading import FrozenFinder, FrozenModule
 from psyrun.merge import Merger
 from psyrun.partial import verified
 from psyrun.rows import RowState
-from psyrun.runfile import Run, read_run_file
+from psyrun.runfile import read_run_file
 from psyrun.snapshot import load
 from psyrun.state import Source, read_sources, task_state
 from psyrun.store import Store, store_for
@@ -62,16 +63,24 @@ def find_rows(folder: Path, store: Store) -> Found:
     """
     if not folder.is_dir():
         raise WorkdirError(f"there is no folder {folder}")
-    place = folder.absolute()
-    for workdir in (Workdir(place), Workdir(place.parent)):
-        mine = place in (workdir.root, workdir.out_folder)
-        if mine and workdir.run_file.exists() and workdir.out_folder.is_dir():
-            return _of_task(workdir, store)
+    workdir = _workdir_at(folder)
+    if workdir is not None:
+        return _of_task(workdir, store)
     sources = read_sources(_Loose(folder))
     partials = [source for source in sources if not source.is_journal]
     if partials:
         return _of_partials(partials, len(sources) - len(partials))
     return _of_files(folder)
+
+
+def _workdir_at(folder: Path) -> Workdir | None:
+    """Find the work directory that a folder is, or whose `out/` it is."""
+    place = folder.absolute()
+    for workdir in (Workdir(place), Workdir(place.parent)):
+        mine = place in (workdir.root, workdir.out_folder)
+        if mine and workdir.run_file.exists() and workdir.out_folder.is_dir():
+            return workdir
+    return None
 
 
 class _Loose(Workdir):
@@ -88,7 +97,6 @@ def _of_task(workdir: Workdir, store: Store) -> Found:
     file = read_run_file(workdir, workdir.root.name)
     if file.last is None:
         raise WorkdirError(f"{workdir.root} has no rows: the task was never run")
-    make_classes_known(workdir, file.last)
     sources, notes = verified(read_sources(workdir))
     others = {source.code for source in sources} - set(file.last.codes)
     run = dataclasses.replace(file.last, accepted=tuple(sorted({*file.last.accepted, *others})))
@@ -98,20 +106,40 @@ def _of_task(workdir: Workdir, store: Store) -> Found:
     return Found(merger.columns(run.exclude), done, run.size - done, notes)
 
 
-def make_classes_known(workdir: Workdir, run: Run) -> None:
-    """Let classes that the task's frozen code defines be found when values are unpickled."""
+@contextlib.contextmanager
+def classes_known(folder: Path) -> Iterator[None]:
+    """Let classes that a task's frozen code defines be found while its rows are merged.
+
+    Parameters
+    ----------
+    folder : Path
+        As for `find_rows`.
+    """
+    workdir = _workdir_at(folder)
+    finder = workdir and _finder(workdir)
+    if not finder:
+        yield
+        return
+    sys.meta_path.insert(0, finder)
     try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def _finder(workdir: Workdir) -> FrozenFinder | None:
+    try:
+        run = read_run_file(workdir, workdir.root.name).last
+        if run is None:
+            return None
         image = frozen_code(workdir.code(run.code))
         taskdir = Path(read_job(workdir, next(iter(run.jobs))).taskdir)
     except (PsyrunError, FileNotFoundError, StopIteration):
-        return
-    modules = {
-        name: FrozenModule(taskdir / module.path, module.source, module.is_package)
-        for name, module in image.modules.items()
-    }
+        return None  # values of plain classes can be loaded without
+    modules = frozen_modules(image, taskdir)
     path = taskdir / image.task_file
-    modules[path.stem] = FrozenModule(path, image.task_source, is_package=False)
-    sys.meta_path.insert(0, FrozenFinder(modules))
+    task = FrozenModule(path, image.task_source, is_package=False)
+    return FrozenFinder({**modules, path.stem: task})
 
 
 def _of_partials(partials: Sequence[Source], journals: int) -> Found:

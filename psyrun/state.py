@@ -12,7 +12,7 @@ from typing import Any
 
 from psyrun import journal, snapshot
 from psyrun.exceptions import WorkdirError
-from psyrun.files import read_json
+from psyrun.files import read_record
 from psyrun.rows import Ranges, RowState
 from psyrun.runfile import Run
 from psyrun.workdir import Workdir, job_of, run_of
@@ -74,9 +74,7 @@ def read_sources(workdir: Workdir, job: str | None = None) -> list[Source]:
 def read_partial(path: Path) -> Source | None:
     """Read the note beside a partial result; None if there is no such result as it tells."""
     try:
-        info = read_json(path)
-        if info["format"] != PARTIAL_FORMAT:
-            return None
+        info = read_record(path, PARTIAL_FORMAT)
         file = path.parent / info["file"]
         if file.stat().st_size != info["size"]:
             return None

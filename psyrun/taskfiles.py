@@ -2,12 +2,14 @@
 
 import ast
 import os
+import re
 from pathlib import Path
 
 from psyrun.exceptions import TaskError
 
 CONF = "psy-conf.py"
 PREFIX = "task_"
+_NAME = re.compile(r"\w[\w.-]*")
 
 
 def find_task_files(taskdir: str | os.PathLike[str]) -> dict[str, Path]:
@@ -32,6 +34,10 @@ def find_task_files(taskdir: str | os.PathLike[str]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for path in sorted(folder.glob(f"{PREFIX}*.py")):
         name = declared(path, "name") or name_from(path)
+        if not _NAME.fullmatch(name):
+            raise TaskError(
+                f"{path}: {name!r} is no name for a task; use letters, digits, '_', '-' and '.'"
+            )
         if name in files:
             raise TaskError(f"{files[name]} and {path} both declare the task {name!r}")
         files[name] = path

@@ -28,6 +28,8 @@ from psyrun.taskfiles import (
 )
 
 _CLOSE = 0.8
+_NO_SLIPS = frozenset({"names"})
+"""Names like a setting's that one would give to something else."""
 
 _DEFAULT_CLASSES: Mapping[str, type] = {
     "backend": DistributeBackend,
@@ -264,7 +266,9 @@ def _load(
     with working_in(path.parent):
         module = run_module(name, path, source)
     for unused, line in _unused_names(source):
-        close = [] if unused in SETTINGS else close_matches(unused, list(SETTINGS), _CLOSE)
+        if unused in SETTINGS or unused in _NO_SLIPS:
+            continue
+        close = close_matches(unused, list(SETTINGS), _CLOSE)
         if close:
             raise TaskError(
                 f"{path}:{line}: {unused} is no setting and is used nowhere; "

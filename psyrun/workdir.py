@@ -11,6 +11,7 @@ from pathlib import Path
 from psyrun.files import disk_errors, remove_temporary
 
 _JOB = re.compile(r"\d+-\d+")
+_JOURNAL = re.compile(r"\d+-\d+\.\d+\.part")
 
 
 def job_name(run: int, index: int) -> str:
@@ -111,7 +112,8 @@ class Workdir:
 
     def journals(self, job: str | None = None) -> list[Path]:
         """List the journals of one job, or of all."""
-        return sorted(self.out_folder.glob(f"{job or '*'}.*.part"))
+        found = self.out_folder.glob(f"{job or '*'}.*.part")
+        return sorted(path for path in found if _JOURNAL.fullmatch(path.name))
 
     def new_journal(self, job: str) -> Iterator[Path]:
         """Yield names for a new journal of a job; the first that does not exist is it."""

@@ -69,4 +69,5 @@ def _complain(outcome: Outcome, workdir: Workdir) -> None:
         show_note(line)
     if outcome.missing and not outcome.job_failures:
         log = worker_log(workdir, outcome.plan.present.run)
-        show_note(f"the worker ended early ({report.last_line(log)}); its log: {log}")
+        last = report.last_line(log)
+        show_note(f"  the worker ended early{': ' + last if last else ''}; its log: {log}")

@@ -19,7 +19,7 @@ from psyrun.journal import JournalWriter
 from psyrun.mapper.memory import as_row, check_callable, names_of, schedule, where
 from psyrun.merge import Merger, check_target, save, warn_of_ineffective
 from psyrun.partial import label
-from psyrun.present import state_for
+from psyrun.present import next_number, state_for
 from psyrun.pspace.sharding import shard
 from psyrun.rows import RowState
 from psyrun.runfile import Result, Run, read_run_file, write_run_file
@@ -129,8 +129,10 @@ def _bring_up(
             "rows it holds; move the file away to evaluate all rows"
         )
     encoded = encode(space)
-    run = _next_run(file.last, encoded.digest(), space.size, target)
-    state, _ = state_for(target.workdir, run, space, read_sources(target.workdir))
+    sources = read_sources(target.workdir)
+    number = next_number(file.last, sources)
+    run = _new_run(number, encoded.digest(), space.size, target)
+    state, _ = state_for(target.workdir, run, space, sources)
     if state.complete and file.result is not None and _stands(file.result, run, target):
         return target.store.load(target.path)
     target.workdir.make()
@@ -156,9 +158,9 @@ def _bring_up(
     return columns
 
 
-def _next_run(last: Run | None, digest: str, size: int, target: _Target) -> Run:
+def _new_run(number: int, digest: str, size: int, target: _Target) -> Run:
     return Run(
-        number=last.number + 1 if last else 1,
+        number=number,
         snapshot=digest,
         code=_CODE,
         size=size,

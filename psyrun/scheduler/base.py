@@ -33,7 +33,7 @@ class Scheduler(ABC):
     Attributes
     ----------
     USER_DEFAULT_ARGS : dict
-        `scheduler_args` of a task that does not set them.
+        What is asked for unless a task's `scheduler_args` says otherwise, entry by entry.
     """
 
     USER_DEFAULT_ARGS: ClassVar[Mapping[str, Any]] = {}

@@ -4,6 +4,7 @@ import os
 import pickle
 import pickletools
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -83,15 +84,33 @@ class PickleStore(Store):
         self.save(filename, new)
 
     def holds_result(self, filename: str | os.PathLike[str]) -> bool:
-        """Tell whether a file starts as a pickled dict does, without unpickling anything."""
+        """Tell whether a file starts as a pickled dict of lists, without unpickling it."""
         try:
             with Path(filename).open("rb") as file:
-                for opcode, _, _ in pickletools.genops(file):
-                    if opcode.name not in {"PROTO", "FRAME"}:
-                        return opcode.name in {"EMPTY_DICT", "DICT", "MARK"}
+                opcodes = (
+                    (opcode.name, argument)
+                    for opcode, argument, _ in pickletools.genops(file)
+                    if opcode.name not in _BOOKKEEPING
+                )
+                return _starts_as_columns(list(islice(opcodes, 6)))
         except (OSError, ValueError):
-            pass
+            return False
+
+
+_BOOKKEEPING = frozenset({"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "MARK"})
+
+
+def _starts_as_columns(opcodes: list[tuple[str, Any]]) -> bool:
+    """Look at how a pickle starts: a dict, a text, and a list, however that is written."""
+    names = [name for name, _ in opcodes]
+    if names[:1] not in (["EMPTY_DICT"], ["DICT"]):
         return False
+    if names[1:2] == ["STOP"]:
+        return True
+    if len(names) < 3 or "UNICODE" not in names[1]:
+        return False
+    made = [argument for _, argument in opcodes[2:5]]
+    return names[2] in {"EMPTY_LIST", "LIST"} or made[:2] == ["builtins", "list"]
 
 
 def _rows(columns: Mapping[str, list[Any]]) -> int:

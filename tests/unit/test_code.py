@@ -258,8 +258,8 @@ def image(taskdir):
 
 
 def test_frozen_code_comes_back(image, tmp_path):
-    image.freeze(tmp_path / "frozen")
-    back = frozen_code(tmp_path / "frozen")
+    image.freeze(tmp_path / image.digest())
+    back = frozen_code(tmp_path / image.digest())
     assert back == image
     assert back.digest() == image.digest()
     assert back.parts(()) == image.parts(())
@@ -268,15 +268,18 @@ def test_frozen_code_comes_back(image, tmp_path):
 def test_bytes_that_are_no_text_come_back(taskdir, tmp_path):
     (taskdir / "task_a.py").write_bytes(b"# coding: latin-1\r\nx = '\xe9'\r\n")
     image = present_code(taskdir / "task_a.py", None, ())
-    image.freeze(tmp_path / "frozen")
-    assert frozen_code(tmp_path / "frozen").task_source == (taskdir / "task_a.py").read_bytes()
+    image.freeze(tmp_path / image.digest())
+    assert (
+        frozen_code(tmp_path / image.digest()).task_source
+        == (taskdir / "task_a.py").read_bytes()
+    )
 
 
 def test_frozen_code_that_stands_is_left_alone(image, tmp_path):
-    image.freeze(tmp_path / "frozen")
-    (tmp_path / "frozen" / "mark").write_text("")
-    image.freeze(tmp_path / "frozen")
-    assert (tmp_path / "frozen" / "mark").exists()
+    image.freeze(tmp_path / image.digest())
+    (tmp_path / image.digest() / "mark").write_text("")
+    image.freeze(tmp_path / image.digest())
+    assert (tmp_path / image.digest() / "mark").exists()
 
 
 @pytest.mark.parametrize(
@@ -291,17 +294,17 @@ def test_frozen_code_that_stands_is_left_alone(image, tmp_path):
     ],
 )
 def test_a_damaged_manifest_is_named(image, tmp_path, manifest):
-    image.freeze(tmp_path / "frozen")
-    (tmp_path / "frozen" / "manifest.json").write_text(manifest)
-    with pytest.raises(WorkdirError, match=r"frozen.* is damaged .*run the task again"):
-        frozen_code(tmp_path / "frozen")
+    image.freeze(tmp_path / image.digest())
+    (tmp_path / image.digest() / "manifest.json").write_text(manifest)
+    with pytest.raises(WorkdirError, match=r"manifest.json is damaged.* run again"):
+        frozen_code(tmp_path / image.digest())
 
 
 @pytest.mark.parametrize(
     "name", ["manifest.json", "task/task_a.py", "task/psy-conf.py", "modules/pkg.one.py"]
 )
 def test_a_frozen_file_that_is_gone_is_named(image, tmp_path, name):
-    image.freeze(tmp_path / "frozen")
-    (tmp_path / "frozen" / name).unlink()
+    image.freeze(tmp_path / image.digest())
+    (tmp_path / image.digest() / name).unlink()
     with pytest.raises(WorkdirError, match=r"is damaged .*run the task again"):
-        frozen_code(tmp_path / "frozen")
+        frozen_code(tmp_path / image.digest())

@@ -48,7 +48,7 @@ def test_a_later_format_is_not_misread(workdir):
     write_jobs(workdir, [JOB])
     path = workdir.job("3-7")
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
-    with pytest.raises(WorkdirError, match="written by a newer Psyrun"):
+    with pytest.raises(WorkdirError, match="format 2, this Psyrun reads 1; use the newer"):
         read_job(workdir, "3-7")
 
 

@@ -80,7 +80,7 @@ def test_the_present_code_ranks_above_accepted_ones():
 )
 def test_a_damaged_file_is_named(workdir, text):
     workdir.run_file.write_text(text)
-    with pytest.raises(WorkdirError, match=r"run\.json is damaged .*run again"):
+    with pytest.raises(WorkdirError, match=r"run\.json is damaged.*run again"):
         read_run_file(workdir, "t")
 
 
