@@ -7,6 +7,7 @@ import ast
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -98,9 +99,14 @@ class CodeImage:
         }
 
     def freeze(self, folder: Path) -> None:
-        """Write the code into a folder of its own; one that stands already stays."""
+        """Write the code into a folder of its own; one that stands and is sound stays."""
         if folder.exists():
-            return
+            try:
+                frozen_code(folder)
+            except (WorkdirError, FileNotFoundError):
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                return
         with replacing_folder(folder) as new:
             write_record(new / _MANIFEST, FORMAT, self._manifest(), settle=False)
             (new / "task").mkdir()

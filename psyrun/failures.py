@@ -88,13 +88,20 @@ def describe_error(err: BaseException) -> dict[str, Any]:
     module = type(err).__module__
     return {
         "type": name if module in {"builtins", "psyrun.exceptions"} else f"{module}.{name}",
-        "message": str(err),
+        "message": _message(err),
         "place": _place(err),
         "traceback": "".join(lines),
         "host": machine.host(),
         "process": os.getpid(),
         "when": now(),
     }
+
+
+def _message(err: BaseException) -> str:
+    try:
+        return str(err)
+    except Exception as cause:  # noqa: BLE001 - a user's class may raise anything
+        return f"(its message cannot be shown: {type(cause).__name__})"
 
 
 def _place(err: BaseException) -> str:

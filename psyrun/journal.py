@@ -245,6 +245,15 @@ def frames(path: Path) -> Iterator[Frame]:
         yield Frame(kind, row, duration, data[start:end])
 
 
+def sound_rows(path: Path) -> list[int]:
+    """List the done rows whose frames are undamaged, ascending."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    return sorted({row for kind, row, *_ in _hop(data, Scan(), trusting=False) if kind == 1})
+
+
 def done_payloads(path: Path) -> dict[int, bytes]:
     """Read the payloads of undamaged done rows by row; the last one of a row counts."""
     data = path.read_bytes()

@@ -1,5 +1,6 @@
 """Own the command line: commands, exit codes, and the place where errors become messages."""
 
+import io
 import os
 import signal
 import sys
@@ -234,6 +235,8 @@ def _terminate(*_: object) -> NoReturn:
 def console() -> None:
     """Be the `psy` command."""
     signal.signal(signal.SIGTERM, _terminate)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = psy_main()
     try:
         sys.stdout.flush()

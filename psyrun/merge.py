@@ -5,6 +5,7 @@ rank first. One column is in memory at a time; a store that takes columns that a
 they are read never sees more.
 """
 
+import tempfile
 import warnings
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,9 +16,9 @@ from typing import Any
 
 from psyrun import rows
 from psyrun.columns import NAN, Columns
-from psyrun.exceptions import IneffectiveExcludeWarning, PsyrunError, StoreError
-from psyrun.files import crc32, replacing
-from psyrun.partial import read_results
+from psyrun.exceptions import IneffectiveExcludeWarning, StoreError
+from psyrun.files import crc32
+from psyrun.partial import read_results, save_whole
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import RowState
 from psyrun.runfile import Result
@@ -163,24 +164,44 @@ def warn_of_ineffective(exclude: Sequence[str], names: Sequence[str]) -> None:
 
 
 def save(store: Store, path: Path, columns: Mapping[str, Column]) -> tuple[int, int]:
-    """Write columns as a result file that appears whole.
-
-    Returns
-    -------
-    size, crc : int
-        Of the file.
-    """
+    """Write columns as a result file that appears whole; see `save_whole`."""
     data = columns if store.streams else {name: list(c) for name, c in columns.items()}
-    with replacing(path) as temporary:
+    return save_whole(store, path, data)
+
+
+def check_parameters(store: Store, space: ParameterSpace, exclude: Sequence[str]) -> None:
+    """Make sure that a store can hold the parameters, going by the first row.
+
+    Raises
+    ------
+    StoreError
+        If it cannot; the message says how to leave a parameter out.
+    """
+    row = {
+        name: [space[0][name]] for name in space.keys() if name not in exclude and space.size
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / f"trial{store.ext}"
         try:
-            store.save(temporary, data)
-        except (PsyrunError, OSError):
-            raise
-        except Exception as err:  # a user's store may raise anything
+            save_whole(store, trial, row)
+        except StoreError as err:
             raise StoreError(
-                f"{type(store).__name__} cannot write {path}: {type(err).__name__}: {err}"
+                f"{type(store).__name__} cannot hold the parameters ({err}); leave one out of "
+                "the result with exclude_from_result = ['its name']"
             ) from err
-        return temporary.stat().st_size, crc32(temporary)
+
+
+def is_intact(result: Result, path: Path) -> bool:
+    """Tell whether a file is still the result that was written.
+
+    A file that nobody wrote to since is believed; one that was copied or touched is read.
+    """
+    if Path(result.file) != path or not path.is_file():
+        return False
+    stat = path.stat()
+    if stat.st_size != result.size:
+        return False
+    return stat.st_mtime_ns == result.mtime_ns or crc32(path) == result.crc
 
 
 def check_target(store: Store, path: Path, known: Result | None = None) -> None:
@@ -227,6 +248,7 @@ def write_result(merger: Merger, path: Path, exclude: Sequence[str]) -> Result:
         exclude=tuple(exclude),
         size=size,
         crc=crc,
+        mtime_ns=path.stat().st_mtime_ns,
         since=run.since,
     )
 

@@ -4,6 +4,7 @@ Knows which rows a job has; nothing of plans and schedulers. Unpickles only what
 whole.
 """
 
+import dataclasses
 import os
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from psyrun import columns, journal, rows
 from psyrun.columns import Columns
-from psyrun.exceptions import StoreError, WorkdirError
+from psyrun.exceptions import PsyrunError, StoreError, WorkdirError
 from psyrun.files import crc32, replacing, write_record
 from psyrun.jobs import Job
 from psyrun.pspace import ParameterSpace
@@ -69,10 +70,9 @@ def write_partial(
     names = [name for name in space.keys() if name not in exclude or name in found]
     data = rows_of(job.rows, space).build() | found
     path = workdir.partial(job.name, store.ext)
-    with replacing(path, settle=False) as temporary:
-        store.save(temporary, {name: data[name] for name in (*names, *_other(found, names))})
-        size, crc = temporary.stat().st_size, crc32(temporary)
-    write_note(workdir, job, path, (size, crc), names, list(found))
+    order = [*names, *(name for name in found if name not in names)]
+    check = save_whole(store, path, {name: data[name] for name in order})
+    write_note(workdir, job, path, check, names, list(found))
     _remove(journals)
     return True
 
@@ -80,6 +80,34 @@ def write_partial(
 def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
+
+
+def save_whole(store: Store, path: Path, data: Mapping[str, Any]) -> tuple[int, int]:
+    """Write a file of a store's format that appears whole.
+
+    Returns
+    -------
+    size, crc : int
+        The file's bytes, and their CRC-32.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot hold the data, whatever it raises itself.
+    """
+    try:
+        if store.atomic:
+            store.save(path, data)
+        else:
+            with replacing(path) as temporary:
+                store.save(temporary, data)
+    except (PsyrunError, OSError):
+        raise
+    except Exception as err:  # a user's store may raise anything
+        raise StoreError(
+            f"{type(store).__name__} cannot write {path}: {type(err).__name__}: {err}"
+        ) from err
+    return path.stat().st_size, crc32(path)
 
 
 def write_note(
@@ -121,22 +149,20 @@ def write_note(
 
 
 def verified(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
-    """Leave out the partial results whose CRC is wrong, and say so, a line each."""
+    """Read all rows of some sources, leave out those damaged, and say so, a line each."""
     kept, notes = [], []
     for source in sources:
-        if source.info is not None and crc32(source.path) != source.info["crc"]:
-            notes.append(f"{source.path} is damaged and left out")
-            continue
-        if source.damaged:
-            notes.append(
-                f"{source.path}: {source.damaged} damaged places, those rows are left out"
-            )
+        if source.info is not None:
+            if crc32(source.path) != source.info["crc"]:
+                notes.append(f"{source.path} is damaged and left out")
+                continue
+        elif (sound := rows.of_sorted(journal.sound_rows(source.path))) != source.done:
+            source = dataclasses.replace(source, done=sound)  # noqa: PLW2901 - the sound part
+            notes.append(f"{source.path} is damaged in places; those rows are left out")
+        elif source.damaged:
+            notes.append(f"{source.path} is damaged in places; those rows are left out")
         kept.append(source)
     return kept, notes
-
-
-def _other(found: Columns, names: Sequence[str]) -> list[str]:
-    return [name for name in found if name not in names]
 
 
 def journal_payloads(paths: Iterable[Path]) -> dict[int, bytes]:

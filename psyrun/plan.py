@@ -3,14 +3,16 @@
 The table in the explanation "what makes a row stale" is implemented here and nowhere else.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from typing import Any
 
 from psyrun import rows
 from psyrun.exceptions import TaskError
+from psyrun.merge import is_intact
+from psyrun.partial import verified
 from psyrun.present import Present, accepting, forgetting, look
 from psyrun.rows import Ranges, RowState
 from psyrun.runfile import Result, RunFile
@@ -64,7 +66,7 @@ class Plan:
     resultfile: Path
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - what is there, and three flags
     task: TaskDef,
     workdir: Workdir,
     file: RunFile,
@@ -72,6 +74,7 @@ def make_plan(
     keep: bool = False,
     force: bool = False,
     running: Sequence[str] = (),
+    verify: bool = True,
 ) -> Plan:
     """Decide what has to be done.
 
@@ -89,6 +92,8 @@ def make_plan(
         Whether to evaluate everything again.
     running : sequence of str
         Jobs of the task that its scheduler still has.
+    verify : bool
+        Whether to read all rows before they are relied on: those damaged count as missing.
 
     Raises
     ------
@@ -102,7 +107,23 @@ def make_plan(
             f"{_MOST_ROWS:,}; take a part of it, such as Param.random(...) or pspace[:1000]"
         )
     present = look(workdir, file, task.pspace, task.code())
-    stale = present.stale_codes
+    plan = _plan(task, workdir, file, present, keep=keep, force=force)
+    if running:
+        return dataclasses.replace(plan, action=Action.REFUSE_RUNNING)
+    if verify and plan.action is not Action.NOTHING:
+        sound, notes = verified(present.sources)
+        if notes:
+            present = look(workdir, file, task.pspace, present.image, sound)
+            present = dataclasses.replace(present, lost=[*present.lost, *notes])
+            plan = _plan(task, workdir, file, present, keep=keep, force=force)
+    return plan
+
+
+def _plan(
+    task: TaskDef, workdir: Workdir, file: RunFile, present: Present, *, keep: bool, force: bool
+) -> Plan:
+    """Decide what has to be done, going by what is there."""
+    stale, notes = present.stale_codes, present.lost
     by_earlier = 0
     if force:
         present = forgetting(workdir, present, task.pspace)
@@ -111,13 +132,20 @@ def make_plan(
         by_earlier = kept.state.count(RowState.DONE) - present.state.count(RowState.DONE)
         if keep:
             present = kept
+    present = dataclasses.replace(present, lost=notes)
     backend = task.backend(task)
+    target = backend.resultfile
     todo = rows.of_state(present.state.states, RowState.MISSING, RowState.FAILED)
     dirty = bool(stale and by_earlier and not keep and not force)
-    if running:
-        action = Action.REFUSE_RUNNING
+    if todo:
+        refused = dirty and not task.overwrite_dirty
+        action = Action.REFUSE_DIRTY if refused else Action.EVALUATE
+    elif keep and stale:
+        action = Action.MERGE  # what is accepted has to be written down
     else:
-        action = _action(task, file, present, backend.resultfile, todo, dirty=dirty)
+        there = workdir.snapshot(present.run.snapshot).exists()
+        whole = file.result is not None and stands(file.result, present, task, target)
+        action = Action.NOTHING if whole and there else Action.MERGE
     return Plan(
         task=task,
         action=action,
@@ -126,27 +154,15 @@ def make_plan(
         file=file,
         todo=todo,
         shares=backend.deal(todo) if action is Action.EVALUATE else [],
-        resultfile=backend.resultfile,
+        resultfile=target,
     )
 
 
-def _action(
-    task: TaskDef, file: RunFile, present: Present, target: Path, todo: Ranges, *, dirty: bool
-) -> Action:
-    if todo:
-        refused = dirty and not task.overwrite_dirty
-        return Action.REFUSE_DIRTY if refused else Action.EVALUATE
-    standing = file.result is not None and stands(file.result, present, task, target)
-    return Action.NOTHING if standing else Action.MERGE
-
-
-def stands(result: Result, present: Present, task: Any, target: Path) -> bool:
+def stands(result: Result, present: Present, task: TaskDef, target: Path) -> bool:
     """Tell whether a result is what merging the present rows would give."""
     run = present.run
-    same_file = Path(result.file) == target and target.is_file()
     return (
-        same_file
-        and target.stat().st_size == result.size
+        is_intact(result, target)
         and result.snapshot == run.snapshot
         and set(result.codes) <= set(run.codes)
         and result.since == run.since
@@ -171,10 +187,15 @@ def _reason(
     if stale:
         changed = next(iter(sorted(stale.values(), key=len)))
         what = ", ".join(changed[:3]) + (" and more" if len(changed) > 3 else "")
-        again = f"all {size:,} rows again" if count == size else f"{count:,} of {size:,} rows"
-        return f"{again}: {what} changed; `psy run -c` keeps the {by_earlier:,} done"
+        keeps = f"`psy run -c` keeps the {by_earlier:,} done"
+        if action is Action.REFUSE_DIRTY:
+            return f"{what} changed; {keeps}"
+        again = (
+            f"all {rows.text(size)} again" if count == size else f"{count:,} of {size:,} rows"
+        )
+        return f"{again}: {what} changed; {keeps}"
     if count == size:
-        return f"{size:,} rows"
+        return rows.text(size)
     failed = present.state.count(RowState.FAILED)
     words = f"{count:,} of {size:,} rows"
     if failed:

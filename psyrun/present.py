@@ -49,7 +49,13 @@ class Present:
     lost: Sequence[str] = ()
 
 
-def look(workdir: Workdir, file: RunFile, space: ParameterSpace, image: CodeImage) -> Present:
+def look(
+    workdir: Workdir,
+    file: RunFile,
+    space: ParameterSpace,
+    image: CodeImage,
+    sources: Sequence[Source] | None = None,
+) -> Present:
     """Compare the present space and code with what was run.
 
     Parameters
@@ -62,14 +68,17 @@ def look(workdir: Workdir, file: RunFile, space: ParameterSpace, image: CodeImag
         The present space.
     image : CodeImage
         The present code.
+    sources : sequence of Source, optional
+        The files that hold rows. None reads which there are.
     """
-    sources = read_sources(workdir)
+    if sources is None:
+        sources = read_sources(workdir)
     encoded = snapshot.encode(space)
     code = image.digest()
     differing = _differing(workdir, image, code, {s.code for s in sources} | _codes(file))
     same = tuple(sorted(c for c, parts in differing.items() if not parts and c != code))
     last = file.last
-    keeps = last is not None and last.code in (code, *same)
+    mine = [run for run in file.runs if run.code in (code, *same)]
     run = Run(
         number=next_number(last, sources),
         snapshot=_known_snapshot(workdir, last, space, encoded.digest()),
@@ -77,7 +86,7 @@ def look(workdir: Workdir, file: RunFile, space: ParameterSpace, image: CodeImag
         size=space.size,
         since=last.since if last else 1,
         same=same,
-        accepted=last.accepted if last and keeps else (),
+        accepted=mine[-1].accepted if mine else (),
     )
     state, lost = state_for(workdir, run, space, sources)
     stale = {c: parts for c, parts in differing.items() if parts and c not in run.accepted}

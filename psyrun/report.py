@@ -19,17 +19,6 @@ _MOST_CAUSES = 3
 _MOST_LINES = 20
 
 
-def rows_text(count: int) -> str:
-    """Count rows in words.
-
-    Examples
-    --------
-    >>> rows_text(1), rows_text(2000)
-    ('1 row', '2,000 rows')
-    """
-    return f"{count:,} row" + ("" if count == 1 else "s")
-
-
 def announcement(plan: Plan) -> str:
     """Say what a plan is about to do."""
     name = plan.task.name
@@ -46,12 +35,12 @@ def success(outcome: Outcome, seconds: float) -> str:
     if outcome.submitted:
         return f"{name}: submitted {', '.join(outcome.submitted)}"
     if plan.action is Action.NOTHING:
-        return f"{name}: up to date{accepted}, {rows_text(outcome.done)} in {outcome.result}"
+        return f"{name}: up to date{accepted}, {rows.text(outcome.done)} in {outcome.result}"
     from psyrun.progress import duration
 
     took = f" in {duration(seconds)}" if plan.action is Action.EVALUATE else ""
     empty = " (the parameter space has no rows)" if not outcome.done else ""
-    return f"{name}: done{took}, {rows_text(outcome.done)} in {outcome.result}{empty}{accepted}"
+    return f"{name}: done{took}, {rows.text(outcome.done)} in {outcome.result}{empty}{accepted}"
 
 
 def accepted_text(present: Present) -> str:
@@ -64,7 +53,7 @@ def accepted_text(present: Present) -> str:
         for _, row, length in state.targets(source, source.done):
             marks[row : row + length] = mark * length
     count = marks.count(1)
-    return f" ({rows_text(count)} by earlier code, accepted)" if count else ""
+    return f" ({rows.text(count)} by earlier code, accepted)" if count else ""
 
 
 def complaint(outcome: Outcome, workdir: Workdir) -> Iterator[str]:
@@ -78,7 +67,7 @@ def complaint(outcome: Outcome, workdir: Workdir) -> Iterator[str]:
         for count, word in ((outcome.failed, "failed"), (outcome.missing, "are missing"))
         if count
     ]
-    yield f"{name}: of {rows_text(total)} {' and '.join(parts)}, so there is no new result"
+    yield f"{name}: of {rows.text(total)} {' and '.join(parts)}, so there is no new result"
     yield from causes(outcome.errors)
     yield f"  see them:        psy status -v {name}"
     yield f"  evaluate them:   psy run {name}"
@@ -97,14 +86,14 @@ def causes(errors: Sequence[Failure]) -> Iterator[str]:
     for (_, place), found in ordered[:_MOST_CAUSES]:
         where = f" ({Path(place).name})" if place else ""
         example = "" if len(found) == 1 else "for example "
-        yield f"  {rows_text(len(found))}: {example}{_cause(found[0])}{where}"
+        yield f"  {rows.text(len(found))}: {example}{_cause(found[0])}{where}"
     rest = len(groups) - _MOST_CAUSES
     if rest > 0:
         yield f"  and {rest:,} more kinds of errors"
 
 
 def _cause(failure: Failure) -> str:
-    message = str(failure.error.get("message", "")).split("\n")[0]
+    message = printable(str(failure.error.get("message", "")).split("\n")[0])
     return f"{failure.error.get('type', 'an error of unknown type')}: {message}"
 
 
@@ -142,9 +131,9 @@ def status_line(plan: Plan, *, running: bool, held_by: Mapping[str, object] | No
     done, failed = state.count(RowState.DONE), state.count(RowState.FAILED)
     parts = [f"{plan.task.name}: {mark}{accepted_text(plan.present)}"]
     if mark is Mark.UP_TO_DATE:
-        parts.append(f"{rows_text(done)} in {plan.resultfile}")
+        parts.append(f"{rows.text(done)} in {plan.resultfile}")
     else:
-        parts.append(f"{done:,} of {rows_text(len(state.states))} done")
+        parts.append(f"{done:,} of {rows.text(len(state.states))} done")
     if failed:
         parts.append(f"{failed:,} failed")
     if running and held_by:
@@ -178,9 +167,21 @@ def status_details(plan: Plan) -> Iterator[str]:
         yield f"  and {count - _MOST_LINES:,} more missing"
 
 
+def printable(text: str) -> str:
+    r"""Show control characters as escapes, so that they do nothing to a terminal.
+
+    Examples
+    --------
+    >>> printable("clear\x1b[2J, λ")
+    'clear\\x1b[2J, λ'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def _row_text(space: ParameterSpace, row: int) -> str:
     values = describe_assignment(space[row])
-    return f"row {row} ({', '.join(f'{name}={text}' for name, text in values.items())})"
+    shown = ", ".join(f"{name}={text}" for name, text in values.items())
+    return printable(f"row {row} ({shown})")
 
 
 def size_text(size: int) -> str:

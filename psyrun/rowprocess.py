@@ -143,6 +143,8 @@ class RowProcess:
         self._journal: tuple[str, JournalWriter] | None = None
         self._payloads: dict[int, bytes] = {}
         self._known_names: set[str] = set()
+        self._strayed: list[bool] = []
+        os.register_at_fork(after_in_child=lambda: self._strayed.append(True))
         execute = self.task.execute
         extra = self.task.setup(given.slot) if self.task.setup else None
         if isinstance(extra, Mapping):
@@ -185,7 +187,7 @@ class RowProcess:
     ) -> None:
         cells, slot = self.given.cells, self.given.slot
         call, done, clock, dumps = self.call, journal.done, time.perf_counter, pickle.dumps
-        payloads, known = self._payloads, self._known_names
+        payloads, known, strayed = self._payloads, self._known_names, self._strayed
         row = first - 1
         for values in zip(*columns, strict=True):
             row += 1
@@ -193,6 +195,8 @@ class RowProcess:
             began = ended = clock()
             try:
                 result = call(*values)
+                if strayed:  # a child that the user's code forked came back
+                    os._exit(0)
                 ended = clock()
                 if type(result) is not dict:
                     result = as_mapping(result, self.task.execute)
@@ -218,6 +222,8 @@ class RowProcess:
         cause: BaseException,
         values: Sequence[Any],
     ) -> None:
+        if self._strayed:
+            os._exit(1)
         ended = time.perf_counter()
         error = describe_error(cause)
         error["assignment"] = describe_assignment(dict(zip(self.names, values, strict=True)))
@@ -237,7 +243,11 @@ class RowProcess:
         self._journal = (job.name, writer)
         self.tail.lines.clear()
         if self.given.own_logs:
-            self.tail.redirect(workdir.log(job.name).open("a", buffering=1, encoding="utf-8"))
+            self.tail.redirect(
+                workdir.log(job.name).open(
+                    "a", buffering=1, encoding="utf-8", errors="backslashreplace"
+                )
+            )
         return writer
 
     def finish(self, job: Job) -> None:

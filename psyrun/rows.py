@@ -21,6 +21,17 @@ def count(ranges: Iterable[Sequence[int]]) -> int:
     return sum(stop - start for start, stop in ranges)
 
 
+def text(size: int) -> str:
+    """Put a number of rows in words.
+
+    Examples
+    --------
+    >>> text(1), text(2000)
+    ('1 row', '2,000 rows')
+    """
+    return f"{size:,} row" + ("" if size == 1 else "s")
+
+
 def of_state(states: bytes | bytearray, *wanted: RowState) -> Ranges:
     """Find the rows that are in one of the wanted states, given a byte for each row."""
     pattern = b"[" + b"".join(re.escape(bytes([state])) for state in wanted) + b"]+"

@@ -18,7 +18,8 @@ from psyrun import journal, locks, machine, rows, snapshot
 from psyrun.exceptions import JobsRunningWarning, PsyrunError, TaskWorkdirDirtyWarning
 from psyrun.files import read_json
 from psyrun.jobs import Job, write_jobs
-from psyrun.merge import Merger, check_target, write_result
+from psyrun.merge import Merger, check_parameters, check_target, write_result
+from psyrun.partial import verified
 from psyrun.plan import Action, Plan, make_plan
 from psyrun.rows import RowState
 from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
@@ -53,6 +54,8 @@ class Outcome:
         The last error of each failed row.
     job_failures : list of Failure
         Jobs that could not begin.
+    untried : int
+        Rows of the plan that this run came to no end with.
     """
 
     plan: Plan
@@ -63,6 +66,7 @@ class Outcome:
     submitted: Sequence[str] = ()
     errors: Sequence[Failure] = ()
     job_failures: Sequence[Failure] = ()
+    untried: int = 0
 
     @property
     def ok(self) -> bool:
@@ -93,7 +97,12 @@ def workdir_of(task: TaskDef) -> Workdir:
 
 
 def prepare(
-    task: TaskDef, workdir: Workdir, *, keep: bool = False, force: bool = False
+    task: TaskDef,
+    workdir: Workdir,
+    *,
+    keep: bool = False,
+    force: bool = False,
+    verify: bool = True,
 ) -> Plan:
     """Make the plan for a task; call it while holding the task.
 
@@ -103,7 +112,7 @@ def prepare(
         The task.
     workdir : Workdir
         Its work directory.
-    keep, force : bool
+    keep, force, verify : bool
         As for `make_plan`.
 
     Raises
@@ -113,7 +122,9 @@ def prepare(
     """
     file = read_run_file(workdir, task.name)
     running = jobs_running(task, file)
-    return make_plan(task, workdir, file, keep=keep, force=force, running=running)
+    return make_plan(
+        task, workdir, file, keep=keep, force=force, running=running, verify=verify
+    )
 
 
 def jobs_running(task: TaskDef, file: RunFile) -> list[str]:
@@ -150,6 +161,8 @@ def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = Non
     workdir.make()
     workdir.tidy()
     check_target(plan.task.store, plan.resultfile, plan.file.result)
+    if plan.action is Action.EVALUATE:
+        check_parameters(plan.task.store, plan.task.pspace, plan.task.exclude_from_result)
     run = _record(plan)
     _freeze(plan, workdir, run)
     file = plan.file.with_run(run)
@@ -199,7 +212,8 @@ def _record(plan: Plan) -> Run:
 def _freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
     """Write the snapshot, the code and the jobs' specifications."""
     present = plan.present
-    present.encoded.write(workdir.snapshot(run.snapshot))
+    if present.encoded.digest() == run.snapshot:  # else an equal one stands under its name
+        present.encoded.write(workdir.snapshot(run.snapshot))
     for old, moved in present.state.moves.items():
         if not workdir.moves(old, run.snapshot).exists():
             snapshot.write_moves(workdir.moves(old, run.snapshot), moved)
@@ -340,13 +354,18 @@ class Follower:
 
 def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
     """Merge if all rows are done, and say what came of the run."""
-    state = task_state(workdir, run)
+    sources, _ = verified(read_sources(workdir))
+    state = task_state(workdir, run, sources)
     result = None
     if state.complete:
         merge_run(workdir, file, state, plan.task)
         result = plan.resultfile
     outcome = _outcome(plan, state, result)
+    outcome.errors = [e for e in outcome.errors if run_of(e.job) == run.number]
     outcome.job_failures = list(job_failures(workdir, list(run.jobs)))
+    mine = [source for source in state.sources if run_of(source.job) == run.number]
+    settled = rows.joined(pair for source in mine for pair in (*source.done, *source.failed))
+    outcome.untried = rows.count(plan.todo) - rows.count(settled)
     return outcome
 
 

@@ -88,8 +88,8 @@ class Result:
         The store that wrote it, and where.
     exclude : tuple of str
         Names left out.
-    size, crc : int
-        Of the file, in bytes, and its CRC-32.
+    size, crc, mtime_ns : int
+        Of the file: bytes, CRC-32, and when it was written, in nanoseconds.
     since : int
         The first run whose rows it holds.
     """
@@ -101,6 +101,7 @@ class Result:
     exclude: tuple[str, ...]
     size: int
     crc: int
+    mtime_ns: int
     since: int = 1
 
 

@@ -99,10 +99,13 @@ def _of_task(workdir: Workdir, store: Store) -> Found:
         raise WorkdirError(f"{workdir.root} has no rows: the task was never run")
     sources, notes = verified(read_sources(workdir))
     others = {source.code for source in sources} - set(file.last.codes)
-    run = dataclasses.replace(file.last, accepted=tuple(sorted({*file.last.accepted, *others})))
+    accepted = tuple(sorted({*file.last.accepted, *others}))
+    run = dataclasses.replace(file.last, accepted=accepted, since=1)
     state = task_state(workdir, run, sources)
     merger = Merger(workdir, state, load(workdir.snapshot(run.snapshot)), store)
     done = state.count(RowState.DONE)
+    if run.size and not done:
+        raise WorkdirError(f"no row of {workdir.root} is done, so there is nothing to merge")
     return Found(merger.columns(run.exclude), done, run.size - done, notes)
 
 
@@ -145,7 +148,9 @@ def _finder(workdir: Workdir) -> FrozenFinder | None:
 def _of_partials(partials: Sequence[Source], journals: int) -> Found:
     """Join partial results by the notes beside them, in the order of their space."""
     sources, notes = verified(partials)
-    newest = max(sources, key=lambda s: run_of(s.job)).snapshot if sources else ""
+    if not sources:
+        raise WorkdirError(f"all partial results here are damaged: {'; '.join(notes)}")
+    newest = max(sources, key=lambda s: run_of(s.job)).snapshot
     mine = [source for source in sources if source.snapshot == newest]
     if len(mine) < len(sources):
         notes.append("rows of older parameter spaces are left out")

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import pickle
+import shutil
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -50,14 +51,26 @@ class Snapshot:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def write(self, folder: Path) -> None:
-        """Write the snapshot into a folder of its own; one that stands already stays."""
+        """Write the snapshot into a folder of its own; one that stands and is sound stays."""
         if folder.exists():
-            return
+            if self._stands_in(folder):
+                return
+            shutil.rmtree(folder, ignore_errors=True)
         with replacing_folder(folder) as new:
             for name, pieces in self.files.items():
                 with (new / name).open("wb") as file:
                     file.writelines(pieces)
             (new / _SPACE).write_text(json.dumps(self.structure) + "\n")
+
+    def _stands_in(self, folder: Path) -> bool:
+        """Tell whether a folder holds just this snapshot, byte for byte."""
+        try:
+            return read_json(folder / _SPACE) == json.loads(json.dumps(self.structure)) and all(
+                (folder / name).read_bytes() == b"".join(pieces)
+                for name, pieces in self.files.items()
+            )
+        except (OSError, WorkdirError):
+            return False
 
     def add(self, ext: str, pieces: Pieces) -> dict[str, str]:
         """Add a file and return how the structure refers to it."""

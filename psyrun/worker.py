@@ -12,7 +12,7 @@ import os
 import selectors
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TextIO
 from psyrun import machine, rowprocess, rows
 from psyrun.code import CodeImage, frozen_code
 from psyrun.dealing import Dealer
-from psyrun.exceptions import PsyrunError, TaskError
+from psyrun.exceptions import PsyrunError, TaskError, WorkdirError
 from psyrun.jobs import Job, job_names, origin, read_job
 from psyrun.journal import JournalWriter
 from psyrun.locks import now
@@ -49,23 +49,30 @@ class RowProcess:
         Where it is told what to do.
     answers : int
         The file descriptor of the pipe on which it answers.
+    death : int
+        A file descriptor that can be read once it has ended; -1 where there is no such thing.
     job, block : int or None, ranges
         What it works on.
     started : bool
         Whether it has loaded the task.
+    stopping : bool
+        Whether it was told to end.
     """
 
     slot: int
     pid: int
     orders: TextIO
     answers: int
+    death: int = -1
     job: int | None = None
     block: Ranges = ()
     started: bool = False
+    stopping: bool = False
     buffer: bytes = b""
 
     def order(self, message: Any) -> None:
         """Tell it what to do; one that is dead is found out when its pipe ends."""
+        self.stopping = message == "stop"
         try:
             self.orders.write(json.dumps(message) + "\n")
             self.orders.flush()
@@ -123,7 +130,7 @@ class Supervisor:
                 if key.fd == self.lifeline:
                     self._check_lifeline()
                 else:
-                    self._listen(self.pool[key.data])
+                    self._listen_to(key.data, key.fd)
         for journal in self._journals.values():
             journal.close()
         return int(self.failed)
@@ -138,17 +145,22 @@ class Supervisor:
             self._become(slot, order_end, answer_end, [orders, answers])
         os.close(order_end)
         os.close(answer_end)
-        self.pool[slot] = RowProcess(slot, pid, os.fdopen(orders, "w"), answers)
+        death = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+        self.pool[slot] = RowProcess(slot, pid, os.fdopen(orders, "w"), answers, death)
         self.selector.register(answers, selectors.EVENT_READ, slot)
+        if death >= 0:
+            self.selector.register(death, selectors.EVENT_READ, slot)
 
     def _become(self, slot: int, orders: int, answers: int, foreign: list[int]) -> NoReturn:
         """Be a row process from here on."""
         code = 1
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            others = [fd for p in self.pool.values() for fd in (p.orders.fileno(), p.answers)]
-            for fd in (*foreign, *others):
-                os.close(fd)
+            for p in self.pool.values():
+                foreign += [p.orders.fileno(), p.answers, p.death]
+            for fd in foreign:
+                if fd >= 0:
+                    os.close(fd)
             self.selector.close()
             self._detach_input()
             rowprocess.main(
@@ -181,14 +193,29 @@ class Supervisor:
         os.dup2(null, 0)
         os.close(null)
 
-    def _listen(self, process: RowProcess) -> None:
-        data = os.read(process.answers, 1 << 16)
+    def _listen(self, process: RowProcess, fd: int) -> None:
+        """Hear what a process says, until its pipe ends or it is dead.
+
+        A child of a dead row process may hold the pipe open: so its death is watched itself.
+        """
+        dead = fd == process.death
+        if dead:
+            os.set_blocking(process.answers, False)
+        try:
+            data = os.read(process.answers, 1 << 16)
+        except BlockingIOError:
+            data = b""
         if not data:
             self._bury(process)
             return
         *lines, process.buffer = (process.buffer + data).split(b"\n")
         for line in lines:
             self._hear(process, json.loads(line))
+
+    def _listen_to(self, slot: int, fd: int) -> None:
+        process = self.pool.get(slot)
+        if process is not None and fd in (process.answers, process.death):
+            self._listen(process, fd)
 
     def _hear(self, process: RowProcess, answer: dict[str, Any]) -> None:
         match answer:
@@ -217,13 +244,15 @@ class Supervisor:
 
     def _bury(self, process: RowProcess) -> None:
         """See what a process that ended was at, and start another if there is work left."""
-        self.selector.unregister(process.answers)
-        os.close(process.answers)
+        for fd in (process.answers, process.death):
+            if fd >= 0:
+                self.selector.unregister(fd)
+                os.close(fd)
         with contextlib.suppress(BrokenPipeError):
             process.orders.close()
         del self.pool[process.slot]
         _, status = os.waitpid(process.pid, 0)
-        if status == 0:
+        if status == 0 and process.stopping:
             return
         cause = _cause(os.waitstatus_to_exitcode(status))
         row = self.cells[process.slot]
@@ -330,26 +359,25 @@ def _changed_error(files: Sequence[str]) -> dict[str, Any]:
 
 def merge(workdir: Workdir, number: int, folder: Path) -> int:
     """Merge the results of a run, as the merge job does; return the exit code."""
+    from psyrun.partial import verified
     from psyrun.run import holding, merge_run
     from psyrun.runfile import read_run_file
     from psyrun.state import task_state
 
     os.chdir(folder)
-    file = read_run_file(workdir, workdir.root.name)
-    run = next((run for run in file.runs if run.number == number), None)
-    if run is None:
-        print(f"ERROR run {number} is no longer known in {workdir.run_file}", file=sys.stderr)
-        return 1
-    state = task_state(workdir, run)
-    if not state.complete:
-        left = run.size - state.count(rows.RowState.DONE)
-        print(
-            f"{left:,} of {run.size:,} rows failed or are missing: no result", file=sys.stderr
-        )
-        return 1
-    job = read_job(workdir, next(iter(run.jobs)))
-    task = rowprocess.load_frozen(frozen_code(workdir.code(run.code)), job)
-    with holding(workdir, file.task, _MERGE_PATIENCE_SECONDS):
+    with holding(workdir, workdir.root.name, _MERGE_PATIENCE_SECONDS):
+        file = read_run_file(workdir, workdir.root.name)
+        run = next((run for run in file.runs if run.number == number), None)
+        if run is None or not run.jobs:
+            raise WorkdirError(f"run {number} is no longer known in {workdir.run_file}")
+        state = task_state(workdir, run, verified(read_sources(workdir))[0])
+        if not state.complete:
+            left = run.size - state.count(rows.RowState.DONE)
+            raise WorkdirError(
+                f"{left:,} of {run.size:,} rows failed or are missing: no result"
+            )
+        job = read_job(workdir, next(iter(run.jobs)))
+        task = rowprocess.load_frozen(frozen_code(workdir.code(run.code)), job)
         merge_run(workdir, file, state, task)
     return 0
 
@@ -369,7 +397,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     workdir = Workdir(args.workdir.absolute())
     if args.merge is not None:
-        return merge(workdir, args.merge, args.folder)
+        return _told(lambda: merge(workdir, args.merge, args.folder))
     names = args.jobs or job_names(workdir, args.run)
     jobs = [read_job(workdir, name) for name in names]
     supervisor = Supervisor(workdir, jobs, args.pool_size, 0 if args.lifeline else None)
@@ -379,12 +407,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     signal.signal(signal.SIGTERM, terminate)
     try:
-        return supervisor.run()
+        return _told(supervisor.run)
+    finally:
+        supervisor.end_pool()
+
+
+def _told(action: Callable[[], int]) -> int:
+    """Do something; an error becomes a message in the log."""
+    try:
+        return action()
     except (PsyrunError, OSError) as err:
         print(f"ERROR {err}", file=sys.stderr)
         return 1
-    finally:
-        supervisor.end_pool()
 
 
 if __name__ == "__main__":

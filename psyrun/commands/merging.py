@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
+from psyrun import rows
 from psyrun.commands.messages import show_note, show_warning
 from psyrun.exceptions import WorkdirError
 from psyrun.merge import check_target, save
-from psyrun.report import rows_text
 from psyrun.salvage import Found, classes_known, find_rows
 from psyrun.store import Store, store_for
 
@@ -21,9 +21,9 @@ def merge_folder(folder: Path, file: Path) -> int:
     found = _merge(folder, store, file)
     for note in found.notes:
         show_warning(note)
-    click.echo(f"{rows_text(found.done)} in {file}")
+    click.echo(f"{rows.text(found.done)} in {file}")
     if found.missing:
-        show_note(f"{rows_text(found.missing)} failed or missing")
+        show_note(f"{rows.text(found.missing)} failed or missing")
     return 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from psyrun import report, rows
-from psyrun.commands.messages import show_error, show_note, show_warning
+from psyrun.commands.messages import describe, show_error, show_note, show_warning
 from psyrun.commands.options import Options
 from psyrun.exceptions import PsyrunError
 from psyrun.plan import Action
@@ -32,10 +32,10 @@ def each_task(options: Options, names: Sequence[str], action: Callable[[TaskDef]
     for file in files:
         try:
             ok = action(TaskDef(file)) and ok
-        except PsyrunError as err:
+        except (PsyrunError, OSError) as err:
             if options.debug:
                 raise
-            show_error(str(err))
+            show_error(describe(err))
             ok = False
     return int(not ok)
 
@@ -67,7 +67,7 @@ def _complain(outcome: Outcome, workdir: Workdir) -> None:
     show_error(first)
     for line in others:
         show_note(line)
-    if outcome.missing and not outcome.job_failures:
+    if outcome.untried and not outcome.job_failures:
         log = worker_log(workdir, outcome.plan.present.run)
         last = report.last_line(log)
         show_note(f"  the worker ended early{': ' + last if last else ''}; its log: {log}")

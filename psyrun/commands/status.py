@@ -12,7 +12,7 @@ from psyrun.tasks import TaskDef
 def show_status(task: TaskDef, *, verbose: bool) -> bool:
     """Show how far a task is; return whether it is up to date."""
     workdir = workdir_of(task)
-    plan = prepare(task, workdir)
+    plan = prepare(task, workdir, verify=False)
     holder = read_holder(workdir.holder_file)
     running = holder is not None or plan.action is plan.action.REFUSE_RUNNING
     click.echo(report.status_line(plan, running=running, held_by=holder))

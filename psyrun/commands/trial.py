@@ -11,13 +11,12 @@ from typing import Any
 
 import click
 
-from psyrun import machine
+from psyrun import machine, rows
 from psyrun.commands.messages import show_error, show_warning
 from psyrun.exceptions import PsyrunError, RowError
 from psyrun.failures import as_mapping, describe_error
 from psyrun.loading import working_in
 from psyrun.progress import duration
-from psyrun.report import rows_text
 from psyrun.scheduler import ImmediateRun
 from psyrun.store import PickleStore
 from psyrun.tasks import TaskDef
@@ -33,7 +32,7 @@ def test_task(task: TaskDef) -> bool:
         click.echo(f"{task.name}: the parameter space has no rows")
         return True
     assignment = task.pspace[0]
-    click.echo(f"{task.name}: row 0 of {rows_text(task.pspace.size)}")
+    click.echo(f"{task.name}: row 0 of {rows.text(task.pspace.size)}")
     _show(assignment)
     try:
         began = time.perf_counter()
@@ -76,7 +75,7 @@ def _estimate(task: TaskDef, seconds: float) -> str:
         processes = jobs * (task.pool_size or 1)
         where = f"{jobs:,} jobs at once"
     return (
-        f"{rows_text(size)} would take about {duration(seconds * size / processes)} on {where}"
+        f"{rows.text(size)} would take about {duration(seconds * size / processes)} on {where}"
     )
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import click
 
 from psyrun import machine
-from psyrun.commands.messages import show_error, show_note
-from psyrun.exceptions import SchedulerError, TaskError
+from psyrun.commands.messages import show_error, show_note, show_warning
+from psyrun.exceptions import SchedulerError, TaskError, WorkdirError
 from psyrun.files import disk_errors
 from psyrun.loading import working_in
 from psyrun.locks import read_holder
 from psyrun.report import size_text
 from psyrun.run import holding
-from psyrun.runfile import Run, read_run_file
+from psyrun.runfile import Run, RunFile, read_run_file
 from psyrun.scheduler import Scheduler
 from psyrun.taskfiles import PREFIX, find_task_files, suggestion, workdir_root
 from psyrun.workdir import Workdir
@@ -46,7 +46,7 @@ def clean_tasks(taskdir: Path, names: Sequence[str], *, yes: bool) -> int:
         files = [path for path in workdir.root.rglob("*") if path.is_file()]
         size = size_text(sum(path.stat().st_size for path in files))
         verb = "removed" if yes else "would remove"
-        result = read_run_file(workdir, name).result
+        result = _read_run_file(workdir, name).result
         if yes:
             _remove(name, workdir, taskdir)
         click.echo(f"{name}: {verb} {workdir.root} ({len(files):,} files, {size})")
@@ -57,9 +57,18 @@ def clean_tasks(taskdir: Path, names: Sequence[str], *, yes: bool) -> int:
     return 0
 
 
+def _read_run_file(workdir: Workdir, name: str) -> RunFile:
+    """Read what was run; a damaged file tells nothing, and is no reason not to clean."""
+    try:
+        return read_run_file(workdir, name)
+    except WorkdirError as err:
+        show_warning(f"{name}: {err}")
+        return RunFile(name)
+
+
 def _remove(name: str, workdir: Workdir, taskdir: Path) -> None:
     with holding(workdir, name):
-        file = read_run_file(workdir, name)
+        file = _read_run_file(workdir, name)
         if jobs := _running_ids(file.last, taskdir):
             raise TaskError(
                 f"{name}: {len(jobs)} jobs are queued or running; "
@@ -69,8 +78,9 @@ def _remove(name: str, workdir: Workdir, taskdir: Path) -> None:
             for path in workdir.root.iterdir():
                 if path not in (workdir.lock_file, workdir.holder_file):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    with disk_errors(workdir.root, "remove"):
-        shutil.rmtree(workdir.root, ignore_errors=True)
+            workdir.lock_file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # a run that started meanwhile keeps its files
+        workdir.root.rmdir()
 
 
 def _running_ids(run: Run | None, taskdir: Path) -> list[str]:

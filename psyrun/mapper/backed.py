@@ -17,7 +17,7 @@ from psyrun.exceptions import StoreError
 from psyrun.jobs import Job, origin
 from psyrun.journal import JournalWriter
 from psyrun.mapper.memory import as_row, check_callable, names_of, schedule, where
-from psyrun.merge import Merger, check_target, save, warn_of_ineffective
+from psyrun.merge import Merger, check_target, is_intact, save, warn_of_ineffective
 from psyrun.partial import label
 from psyrun.present import next_number, state_for
 from psyrun.pspace.sharding import shard
@@ -153,6 +153,7 @@ def _bring_up(
         exclude=run.exclude,
         size=size,
         crc=crc,
+        mtime_ns=target.path.stat().st_mtime_ns,
     )
     write_run_file(target.workdir, replace(file, result=result))
     return columns
@@ -176,8 +177,7 @@ def _new_run(number: int, digest: str, size: int, target: _Target) -> Run:
 def _stands(result: Result, run: Run, target: _Target) -> bool:
     """Tell whether the file is what would be written now."""
     return (
-        target.path.exists()
-        and target.path.stat().st_size == result.size
+        is_intact(result, target.path)
         and result.snapshot == run.snapshot
         and result.exclude == run.exclude
         and result.store == run.store

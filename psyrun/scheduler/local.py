@@ -42,8 +42,12 @@ class ImmediateRun(Scheduler):
         output.parent.mkdir(parents=True, exist_ok=True)
         try:
             with output.open("ab") as log:
-                process = subprocess.Popen(
-                    list(args), stdin=subprocess.PIPE, stdout=log, stderr=log
+                process = subprocess.Popen(  # in a session of its own: Ctrl-C is for `psy`
+                    list(args),
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
                 )
         except OSError as err:
             raise SchedulerError(f"cannot start {args[0]}: {err.strerror}") from err

@@ -22,10 +22,13 @@ class Store(ABC):
     streams : bool
         Whether `save` takes columns that are made while they are read (`Column`). Where it
         does not, it is given lists.
+    atomic : bool
+        Whether `save` itself lets a file appear whole, by writing beside it and renaming.
     """
 
     ext: ClassVar[str] = ""
     streams: ClassVar[bool] = False
+    atomic: ClassVar[bool] = False
 
     @abstractmethod
     def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> None:

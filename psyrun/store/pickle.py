@@ -33,6 +33,7 @@ class PickleStore(Store):
 
     ext: ClassVar[str] = ".pkl"
     streams: ClassVar[bool] = True
+    atomic: ClassVar[bool] = True
 
     def __init__(self, protocol: int = 5) -> None:
         self.protocol = protocol

@@ -209,3 +209,81 @@ def test_a_full_disk_is_said_and_rows_stay(project):
     assert project.psy("run", "big").code == 0
     assert len(before) + len(project.evaluated()) <= 41
     assert len(project.result("big")["y"]) == 40
+
+
+def test_ctrl_c_never_reaches_rows_that_catch_it(project):
+    project.task(
+        "patient",
+        """
+        import time
+        pspace = Param(a=range(2))
+        pool_size = 2
+
+        def execute(a):
+            steps = 0
+            try:
+                counted(a)
+                for steps in range(1, 61):
+                    time.sleep(0.02)
+            except KeyboardInterrupt:
+                pass
+            return {'steps': steps}
+        """,
+    )
+    command = project.start("run")
+    until(lambda: (project.root / "counted").exists(), "the first row")
+    os.killpg(command.pid, signal.SIGINT)
+    command.communicate(timeout=WAIT_SECONDS)
+    assert command.returncode == 130
+    assert "failed" not in project.psy("status").out
+    assert project.psy("run").code == 0
+    assert project.result("patient")["steps"] == [60, 60]
+
+
+@pytest.mark.parametrize("way", ["os._exit(0)", "os.fork() or os._exit(0)", "os.fork()"])
+def test_rows_that_end_or_double_their_process_do_no_harm(project, way):
+    project.task(
+        "strange",
+        f"""
+        pspace = Param(a=range(12))
+        pool_size = 1
+        max_jobs = 2
+
+        def execute(a):
+            if a == 2:
+                {way}
+            return {{'y': a}}
+        """,
+    )
+    command = project.start("run")
+    _, err = command.communicate(timeout=WAIT_SECONDS)
+    if way == "os._exit(0)":
+        assert "of 12 rows 1 failed" in err
+        assert "the process died: exit code 0" in err
+    else:
+        assert command.returncode == 0, err
+        assert project.result("strange")["y"] == [*range(12)]
+
+
+def test_a_death_is_seen_though_a_child_of_the_dead_lives_on(project):
+    project.task(
+        "orphan",
+        """
+        import time
+        pspace = Param(a=range(4))
+        pool_size = 1
+
+        def execute(a):
+            if a == 1:
+                if os.fork() == 0:
+                    time.sleep(25)
+                    os._exit(0)
+                os.kill(os.getpid(), 9)
+            return {'y': a}
+        """,
+    )
+    began = time.monotonic()
+    command = project.start("run")
+    out, err = command.communicate(timeout=WAIT_SECONDS)
+    assert time.monotonic() - began < 20, out + err
+    assert "of 4 rows 1 failed" in err

@@ -316,3 +316,33 @@ def test_an_older_space_that_cannot_be_read_is_told(square):
     assert "WARNING square: rows of an earlier parameter space are not kept" in ran.err
     assert square.evaluated() == ["1", "2", "3", "4"]
     assert square.result("square")["y"] == [1, 4, 9, 16]
+
+
+def test_continue_on_a_complete_task_is_remembered(square):
+    edit(square, "a * a", "-a")
+    assert square.psy("run", "-c").code == 0
+    assert "3 rows by earlier code, accepted" in square.psy("status").out
+    nothing_to_do(square)
+
+
+def test_accepted_code_is_remembered_after_a_detour(square):
+    edit(square, "a * a", "-a")
+    square.psy("run", "-c")
+    edit(square, "return {'y': -a}", "raise ValueError")
+    assert square.psy("run").code == 1
+    square.evaluated()
+    edit(square, "raise ValueError", "return {'y': -a}")
+    assert square.psy("run").code == 0
+    assert square.evaluated() == []
+    assert square.result("square")["y"] == [1, 4, 9]
+
+
+def test_the_order_of_assignments_counts(project):
+    path = project.task(
+        "order",
+        "pspace = Param(a=[1])\nx = 1\ny = x\nx = 2\n\ndef execute(a):\n    return {'y': y}\n",
+    )
+    project.psy("run")
+    path.write_text(path.read_text().replace("y = x\nx = 2", "x = 2\ny = x"))
+    project.psy("run")
+    assert project.result("order")["y"] == [2]

@@ -173,5 +173,5 @@ def test_a_folder_in_the_way_is_kept(target):
 
 def test_what_is_known_as_the_result_may_be_replaced(target):
     target.write_bytes(b"damaged")
-    known = Result("s", {}, "PickleStore", str(target), (), 0, 0)
+    known = Result("s", {}, "PickleStore", str(target), (), 0, 0, 0)
     check_target(PickleStore(), target, known)

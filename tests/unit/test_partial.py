@@ -10,6 +10,7 @@ import pytest
 
 from psyrun import rows
 from psyrun.exceptions import StoreError, WorkdirError
+from psyrun.files import read_record, write_record
 from psyrun.partial import read_results, unpickled, verified, write_partial
 from psyrun.pspace import Param
 from psyrun.state import read_sources
@@ -162,7 +163,7 @@ def test_a_partial_result_of_wrong_crc_is_never_unpickled(desk, space):
 def test_a_note_of_more_rows_than_the_file_has_is_damage(desk, space):
     desk.partial(desk.job("1-0", space, ((0, 2),)), {0: {"y": 0}, 1: {"y": 1}})
     note = desk.workdir.partial_info("1-0")
-    note.write_text(json.dumps(json.loads(note.read_text()) | {"rows": [[0, 3]]}))
+    write_record(note, 1, read_record(note, 1) | {"rows": [[0, 3]]})
     with pytest.raises(WorkdirError, match="damaged"):
         read_results(only_source(desk), desk.spaces[space], desk.store)
 
@@ -174,7 +175,7 @@ def test_a_damaged_place_in_a_journal_is_told(desk, space):
     path.write_bytes(raw)
     kept, notes = verified(read_sources(desk.workdir))
     assert [source.done for source in kept] == [((1, 2),)]
-    assert notes == [f"{path}: 1 damaged places, those rows are left out"]
+    assert notes == [f"{path} is damaged in places; those rows are left out"]
 
 
 class UnloadableError(Exception):

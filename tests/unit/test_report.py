@@ -1,6 +1,7 @@
 import pytest
 
-from psyrun.report import causes, last_line, rows_text, size_text
+from psyrun import rows
+from psyrun.report import causes, last_line, size_text
 from psyrun.state import Failure
 
 
@@ -12,7 +13,7 @@ def failure(row, kind, message="no", place=""):
     ("count", "text"), [(0, "0 rows"), (1, "1 row"), (10**6, "1,000,000 rows")]
 )
 def test_rows_in_words(count, text):
-    assert rows_text(count) == text
+    assert rows.text(count) == text
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ RUN = Run(
     user="ü",
     versions={"python": "3"},
 )
-RESULT = Result("snap", {"code": 3}, "PickleStore", "r.pkl", ("a",), 5, 6, since=2)
+RESULT = Result("snap", {"code": 3}, "PickleStore", "r.pkl", ("a",), 5, 6, 7, since=2)
 
 
 @pytest.fixture
