@@ -82,14 +82,35 @@ def _view(path: Path) -> "memoryview[Any]":
     try:
         with path.open("rb") as file:
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as err:
+        raise WorkdirError(f"{path} is damaged ({err}); run the task again") from err
+    return decode(data, path)
+
+
+def decode(data: memoryview, path: Path) -> "memoryview[Any]":
+    """Decode the bytes of an NPY file; the numbers are not copied.
+
+    Parameters
+    ----------
+    data : memoryview of bytes
+        All of the file.
+    path : Path
+        Where they are from, for the message.
+
+    Raises
+    ------
+    WorkdirError
+        If they are no such file.
+    """
+    try:
         (length,) = _LENGTH.unpack_from(data, len(_MAGIC))
         start = len(_MAGIC) + _LENGTH.size + length
         fields = ast.literal_eval(bytes(data[start - length : start]).decode())
         view: memoryview[Any] = data[start:].cast(cast("Any", _CODES[fields["descr"]]))
         shape = fields["shape"]
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError, struct.error) as err:
+    except (ValueError, KeyError, TypeError, SyntaxError, struct.error) as err:
         raise WorkdirError(f"{path} is damaged ({err}); run the task again") from err
     if bytes(data[: len(_MAGIC)]) != _MAGIC or shape != (len(view),):
         raise WorkdirError(f"{path} is damaged (its size is wrong); run the task again")

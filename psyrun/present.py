@@ -152,7 +152,7 @@ def _known_snapshot(
     if last is None or last.snapshot == digest or last.size != space.size:
         return digest
     try:
-        equal = snapshot.load(workdir.snapshot(last.snapshot)) == space
+        equal = snapshot.load(workdir.snapshot(last.snapshot), verify=True) == space
     except (WorkdirError, FileNotFoundError):
         return digest
     return last.snapshot if equal else digest
@@ -204,4 +204,4 @@ def _moves(workdir: Workdir, old: str, run: Run, space: ParameterSpace) -> Seque
     written = snapshot.read_moves(workdir.moves(old, run.snapshot))
     if written is not None:
         return written
-    return match(snapshot.load(workdir.snapshot(old)), space)
+    return match(snapshot.load(workdir.snapshot(old), verify=True), space)

@@ -215,7 +215,7 @@ def _freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
     if present.encoded.digest() == run.snapshot:  # else an equal one stands under its name
         present.encoded.write(workdir.snapshot(run.snapshot))
     for old, moved in present.state.moves.items():
-        if not workdir.moves(old, run.snapshot).exists():
+        if snapshot.read_moves(workdir.moves(old, run.snapshot)) is None:
             snapshot.write_moves(workdir.moves(old, run.snapshot), moved)
     present.image.freeze(workdir.code(run.code))
     task = plan.task
@@ -372,7 +372,9 @@ def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
 def merge_run(workdir: Workdir, file: RunFile, state: TaskState, task: TaskDef) -> None:
     """Make the result of a run whose rows are all done, and remove what it makes obsolete."""
     run = state.run
-    merger = Merger(workdir, state, load(workdir.snapshot(run.snapshot)), task.store)
+    merger = Merger(
+        workdir, state, load(workdir.snapshot(run.snapshot), verify=True), task.store
+    )
     target = Path(run.resultfile)
     check_target(task.store, target, file.result)
     result = write_result(merger, target, run.exclude)

@@ -12,7 +12,7 @@ import json
 import pickle
 import shutil
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -199,13 +199,16 @@ def _cloudpickled(name: str, value: Any) -> bytes:
         ) from err
 
 
-def load(folder: Path) -> ParameterSpace:
+def load(folder: Path, *, verify: bool = False) -> ParameterSpace:
     """Read a snapshot back; large columns stay in their files until they are asked for.
 
     Parameters
     ----------
     folder : Path
         Its folder, whose name is its digest.
+    verify : bool
+        Whether to read all files first, and refuse one that is damaged. Without, that is done
+        for pickles only.
 
     Raises
     ------
@@ -221,14 +224,21 @@ def load(folder: Path) -> ParameterSpace:
             )
         if Snapshot(structure).digest() != folder.name:
             raise WorkdirError(f"{folder / _SPACE} is damaged; run the task again")
+        if verify:
+            for entry in _files_of(structure["space"]):
+                _verified(folder, entry)
         return _decode_node(structure["space"], folder)
     except (FileNotFoundError, KeyError, TypeError) as err:
         raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
 
 
-def size(folder: Path) -> int:
-    """Read how many rows a snapshot has, without loading it."""
-    return cast("int", read_json(folder / _SPACE)["size"])
+def _files_of(node: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield what a structure says about each of its files."""
+    for entry in (*node.get("columns", ()), *filter(None, [node.get("rows")])):
+        if "file" in entry:
+            yield entry
+    for inner in node.get("of", ()):
+        yield from _files_of(inner)
 
 
 def _decode_node(node: dict[str, Any], folder: Path) -> ParameterSpace:
@@ -309,16 +319,24 @@ def _unpickle(folder: Path, column: dict[str, Any]) -> Any:
 
 
 def write_moves(path: Path, new_rows: Sequence[int]) -> None:
-    """Write where each row of an older snapshot stands in a newer one; -1 is nowhere."""
-    write_bytes(path, b"".join(npy.encode("q", new_rows)))
+    """Write where each row of an older snapshot stands in a newer one; -1 is nowhere.
+
+    The file is an NPY file, and the SHA-256 of that.
+    """
+    data = b"".join(npy.encode("q", new_rows))
+    write_bytes(path, data + hashlib.sha256(data).digest())
 
 
 def read_moves(path: Path) -> list[int] | None:
-    """Read what `write_moves` wrote; None if the file is not there."""
+    """Read what `write_moves` wrote; None if the file is not there, or damaged."""
     try:
-        return npy.NumberColumn(path)[:]
-    except FileNotFoundError:
+        data = path.read_bytes()
+    except OSError:
         return None
+    size = len(data) - hashlib.sha256().digest_size
+    if size < 0 or hashlib.sha256(data[:size]).digest() != data[size:]:
+        return None
+    return npy.decode(memoryview(data)[:size], path).tolist()
 
 
 def rows_of(ranges: Iterable[Sequence[int]], space: ParameterSpace) -> Selection:

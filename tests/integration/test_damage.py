@@ -163,3 +163,30 @@ def test_a_result_that_cannot_be_kept_fails_its_row_alone(project, returned, mes
     ran = project.psy("run")
     assert "of 3 rows 1 failed" in ran.err
     assert message in ran.err
+
+
+def test_a_flipped_bit_in_how_rows_moved_is_not_believed(flaky):
+    path = flaky.tasks / "task_flaky.py"
+    path.write_text(path.read_text().replace("range(10)", "[*range(9, -1, -1)]"))
+    completes_reversed(flaky)
+    moves = only(flaky.workdir("flaky"), "pspace/*/from-*.npy")
+    flip(moves, -40)
+    (flaky.workdir("flaky") / "result.pkl").unlink()
+    completes_reversed(flaky)
+
+
+def test_a_flipped_bit_in_an_older_space_is_not_believed(flaky):
+    path = flaky.tasks / "task_flaky.py"
+    path.write_text(path.read_text().replace("range(10)", "[*range(9, -1, -1)]"))
+    completes_reversed(flaky)
+    for column in (flaky.workdir("flaky") / "pspace").glob("*/0.npy"):
+        flip(column)
+    path.write_text(path.read_text().replace("range(9, -1, -1)", "range(10, -1, -1)"))
+    assert flaky.psy("run").code == 0
+    assert flaky.result("flaky")["y"] == [a * 10 for a in range(10, -1, -1)]
+
+
+def completes_reversed(project):
+    ran = project.psy("run")
+    assert ran.code == 0, ran.err
+    assert project.result("flaky")["y"] == [a * 10 for a in range(9, -1, -1)]
