@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from psyrun import rows, snapshot
-from psyrun.code import CodeImage, frozen_modules
+from psyrun.code import CodeImage
 from psyrun.failures import (
     as_mapping,
     check_comes_back,
@@ -31,12 +31,11 @@ from psyrun.failures import (
 from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin
 from psyrun.journal import JournalWriter
-from psyrun.loading import FrozenFinder
 from psyrun.partial import write_partial
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
 from psyrun.signature import bind
-from psyrun.tasks import TaskDef
+from psyrun.tasks import load_frozen
 from psyrun.workdir import Workdir
 
 _BLOCK_ROWS = 10_000
@@ -138,7 +137,7 @@ class RowProcess:
         first = given.jobs[0]
         os.chdir(first.taskdir)
         sys.path.insert(0, first.taskdir)
-        self.task = load_frozen(given.image, first)
+        self.task = load_frozen(given.image, Path(first.taskdir))
         self._space: ParameterSpace | None = None
         self._journal: tuple[str, JournalWriter] | None = None
         self._payloads: dict[int, bytes] = {}
@@ -274,13 +273,6 @@ class RowProcess:
         if self._journal is not None:
             self._journal[1].close(sync=sync)
             self._journal = None
-
-
-def load_frozen(image: CodeImage, job: Job) -> TaskDef:
-    """Load a task from frozen code; its local modules come from there too."""
-    taskdir = Path(job.taskdir)
-    sys.meta_path.insert(0, FrozenFinder(frozen_modules(image, taskdir)))
-    return TaskDef(taskdir / image.task_file, image=image)
 
 
 class Tail(io.TextIOBase):

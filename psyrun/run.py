@@ -4,9 +4,9 @@ Nothing here decides what has to be done; that is the plan.
 """
 
 import dataclasses
+import os
 import shutil
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,23 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psyrun import journal, locks, machine, rows, snapshot
-from psyrun.exceptions import JobsRunningWarning, PsyrunError, TaskWorkdirDirtyWarning
-from psyrun.files import read_json
-from psyrun.jobs import Job, write_jobs
+from psyrun import locks, machine, rows, snapshot
+from psyrun.code import frozen_code
+from psyrun.exceptions import JobsRunningWarning, TaskWorkdirDirtyWarning, WorkdirError
+from psyrun.follow import Follower
+from psyrun.jobs import Job, read_job, write_jobs
 from psyrun.merge import Merger, check_parameters, check_target, write_result
 from psyrun.partial import verified
 from psyrun.plan import Action, Plan, make_plan
 from psyrun.rows import RowState
 from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
-from psyrun.scheduler import ImmediateRun
+from psyrun.scheduler import ImmediateRun, qualified_name
 from psyrun.snapshot import load
 from psyrun.state import Failure, TaskState, failures, job_failures, read_sources, task_state
-from psyrun.tasks import TaskDef
+from psyrun.tasks import TaskDef, load_frozen
 from psyrun.version import __version__
 from psyrun.workdir import Workdir, job_name, job_of, run_of
 
 _POLL_SECONDS = 0.02
+_MERGE_PATIENCE_SECONDS = 60.0
 
 OnProgress = Callable[[int, int], None]
 """Called now and then with the rows done and failed so far in this run."""
@@ -137,11 +139,6 @@ def jobs_running(task: TaskDef, file: RunFile) -> list[str]:
     return [job for job, jobid in jobs.items() if jobid in ids]
 
 
-def class_name(thing: object) -> str:
-    """Name the class of an object, as `module:Class`."""
-    return f"{type(thing).__module__}:{type(thing).__qualname__}"
-
-
 def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = None) -> Outcome:
     """Carry a plan out; call it while holding the task.
 
@@ -198,7 +195,7 @@ def _record(plan: Plan) -> Run:
     return dataclasses.replace(
         plan.present.run,
         jobs=dict.fromkeys(names),
-        scheduler=class_name(task.scheduler),
+        scheduler=qualified_name(task.scheduler),
         store=type(task.store).__name__,
         resultfile=str(plan.resultfile),
         exclude=tuple(task.exclude_from_result),
@@ -294,7 +291,7 @@ def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | 
     size = task.pool_size or machine.usable_cores()
     command = [task.python, "-P", "-m", "psyrun.worker", str(workdir.root)]
     command += ["--run", str(run.number), "--pool-size", str(size), "--lifeline"]
-    worker = scheduler.submit(command, worker_log(workdir, run))
+    worker = scheduler.submit(command, workdir.worker_log(run.number))
     follower = Follower(workdir, run)
     try:
         while scheduler.wait(worker, _POLL_SECONDS) is None:
@@ -303,53 +300,6 @@ def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | 
     finally:
         scheduler.kill(worker)
         scheduler.wait(worker)
-
-
-def worker_log(workdir: Workdir, run: Run) -> Path:
-    """Return the log of the worker of a run on this machine."""
-    return workdir.log(f"{run.number}-worker")
-
-
-class Follower:
-    """Reads now and then how far the jobs of a run are, from their files alone.
-
-    Parameters
-    ----------
-    workdir : Workdir
-        The task's work directory.
-    run : Run
-        The run to follow.
-    """
-
-    def __init__(self, workdir: Workdir, run: Run) -> None:
-        self.workdir = workdir
-        self.run = run
-        self._finished: dict[str, int] = {}
-        self._next = 0.0
-
-    def due(self) -> bool:
-        """Tell whether it is time to look again: often at first, then twice a second."""
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + (0.1 if not self._next else 0.5)
-        return True
-
-    def counts(self) -> tuple[int, int]:
-        """Return the rows done and failed so far."""
-        done = failed = 0
-        for job in self.run.jobs:
-            if job in self._finished:
-                continue
-            try:
-                info = read_json(self.workdir.partial_info(job))
-                self._finished[job] = rows.count(info["rows"])
-            except (FileNotFoundError, PsyrunError, KeyError, TypeError):
-                for path in self.workdir.journals(job):
-                    journal_done, journal_failed = journal.counts(path)
-                    done += journal_done
-                    failed += journal_failed
-        return done + sum(self._finished.values()), failed
 
 
 def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
@@ -379,6 +329,41 @@ def merge_run(workdir: Workdir, file: RunFile, state: TaskState, task: TaskDef) 
     check_target(task.store, target, file.result)
     result = write_result(merger, target, run.exclude)
     write_run_file(workdir, prune(workdir, dataclasses.replace(file, result=result), state))
+
+
+def merge_job(workdir: Workdir, number: int, folder: Path) -> int:
+    """Be the merge job of a run whose jobs have ended; return the exit code.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's work directory.
+    number : int
+        The run.
+    folder : Path
+        Where the task was submitted; relative paths start there.
+
+    Raises
+    ------
+    WorkdirError
+        If rows failed or are missing, or the run is no longer known.
+    """
+    os.chdir(folder)
+    with holding(workdir, workdir.root.name, _MERGE_PATIENCE_SECONDS):
+        file = read_run_file(workdir, workdir.root.name)
+        run = next((run for run in file.runs if run.number == number), None)
+        if run is None or not run.jobs:
+            raise WorkdirError(f"run {number} is no longer known in {workdir.run_file}")
+        state = task_state(workdir, run, verified(read_sources(workdir))[0])
+        if not state.complete:
+            left = run.size - state.count(RowState.DONE)
+            raise WorkdirError(
+                f"{left:,} of {run.size:,} rows failed or are missing: no result"
+            )
+        job = read_job(workdir, next(iter(run.jobs)))
+        task = load_frozen(frozen_code(workdir.code(run.code)), Path(job.taskdir))
+        merge_run(workdir, file, state, task)
+    return 0
 
 
 def prune(workdir: Workdir, file: RunFile, state: TaskState) -> RunFile:

@@ -3,6 +3,7 @@
 import ast
 import os
 import reprlib
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,9 +11,9 @@ from types import ModuleType
 from typing import Any, Self
 
 from psyrun.backend import Backend, DistributeBackend
-from psyrun.code import CodeImage, present_code
+from psyrun.code import CodeImage, frozen_modules, present_code
 from psyrun.exceptions import TaskError, TaskWarning
-from psyrun.loading import run_module, working_in
+from psyrun.loading import FrozenFinder, run_module, working_in
 from psyrun.pspace import ParameterSpace
 from psyrun.scheduler import ImmediateRun, Scheduler
 from psyrun.settings import SETTINGS, Setting
@@ -305,6 +306,12 @@ def _assigned(node: ast.stmt) -> list[str]:
             return [name]
         case _:
             return []
+
+
+def load_frozen(image: CodeImage, taskdir: Path) -> TaskDef:
+    """Load a task from frozen code; its local modules come from there too, from now on."""
+    sys.meta_path.insert(0, FrozenFinder(frozen_modules(image, taskdir)))
+    return TaskDef(taskdir / image.task_file, image=image)
 
 
 class PackageLoader:

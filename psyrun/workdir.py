@@ -106,6 +106,10 @@ class Workdir:
         """Return a job's log."""
         return self.log_folder / f"{job}.log"
 
+    def worker_log(self, run: int) -> Path:
+        """Return the log of the worker of a run on this machine."""
+        return self.log(f"{run}-worker")
+
     def result(self, ext: str) -> Path:
         """Return the whole result, where no `resultfile` is set."""
         return self.root / f"result{ext}"

@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TextIO
 from psyrun import machine, rowprocess, rows
 from psyrun.code import CodeImage, frozen_code
 from psyrun.dealing import Dealer
-from psyrun.exceptions import PsyrunError, TaskError, WorkdirError
+from psyrun.exceptions import PsyrunError, TaskError
 from psyrun.jobs import Job, job_names, origin, read_job
 from psyrun.journal import JournalWriter
 from psyrun.locks import now
@@ -32,7 +32,6 @@ from psyrun.workdir import Workdir
 _DEATHS_WITHOUT_ROW = 3
 _TERMINATED = 143
 _END_SECONDS = 5.0
-_MERGE_PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -127,10 +126,12 @@ class Supervisor:
             self._start(slot)
         while self.pool:
             for key, _ in self.selector.select():
+                if self.selector.get_map().get(key.fd) is not key:
+                    continue  # of a process buried a moment ago, whose number is used again
                 if key.fd == self.lifeline:
                     self._check_lifeline()
                 else:
-                    self._listen_to(key.data, key.fd)
+                    self._listen(self.pool[key.data], key.fd)
         for journal in self._journals.values():
             journal.close()
         return int(self.failed)
@@ -211,11 +212,6 @@ class Supervisor:
         *lines, process.buffer = (process.buffer + data).split(b"\n")
         for line in lines:
             self._hear(process, json.loads(line))
-
-    def _listen_to(self, slot: int, fd: int) -> None:
-        process = self.pool.get(slot)
-        if process is not None and fd in (process.answers, process.death):
-            self._listen(process, fd)
 
     def _hear(self, process: RowProcess, answer: dict[str, Any]) -> None:
         match answer:
@@ -357,31 +353,6 @@ def _changed_error(files: Sequence[str]) -> dict[str, Any]:
     )
 
 
-def merge(workdir: Workdir, number: int, folder: Path) -> int:
-    """Merge the results of a run, as the merge job does; return the exit code."""
-    from psyrun.partial import verified
-    from psyrun.run import holding, merge_run
-    from psyrun.runfile import read_run_file
-    from psyrun.state import task_state
-
-    os.chdir(folder)
-    with holding(workdir, workdir.root.name, _MERGE_PATIENCE_SECONDS):
-        file = read_run_file(workdir, workdir.root.name)
-        run = next((run for run in file.runs if run.number == number), None)
-        if run is None or not run.jobs:
-            raise WorkdirError(f"run {number} is no longer known in {workdir.run_file}")
-        state = task_state(workdir, run, verified(read_sources(workdir))[0])
-        if not state.complete:
-            left = run.size - state.count(rows.RowState.DONE)
-            raise WorkdirError(
-                f"{left:,} of {run.size:,} rows failed or are missing: no result"
-            )
-        job = read_job(workdir, next(iter(run.jobs)))
-        task = rowprocess.load_frozen(frozen_code(workdir.code(run.code)), job)
-        merge_run(workdir, file, state, task)
-    return 0
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Be a worker."""
     parser = argparse.ArgumentParser(prog="python -m psyrun.worker", description=main.__doc__)
@@ -397,7 +368,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     workdir = Workdir(args.workdir.absolute())
     if args.merge is not None:
-        return _told(lambda: merge(workdir, args.merge, args.folder))
+        from psyrun.run import merge_job
+
+        return _told(lambda: merge_job(workdir, args.merge, args.folder))
     names = args.jobs or job_names(workdir, args.run)
     jobs = [read_job(workdir, name) for name in names]
     supervisor = Supervisor(workdir, jobs, args.pool_size, 0 if args.lifeline else None)

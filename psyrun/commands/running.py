@@ -11,7 +11,7 @@ from psyrun.commands.options import Options
 from psyrun.exceptions import PsyrunError
 from psyrun.plan import Action
 from psyrun.progress import Bar
-from psyrun.run import Outcome, carry_out, holding, prepare, workdir_of, worker_log
+from psyrun.run import Outcome, carry_out, holding, prepare, workdir_of
 from psyrun.taskfiles import find_task_file, find_task_files
 from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir
@@ -68,6 +68,6 @@ def _complain(outcome: Outcome, workdir: Workdir) -> None:
     for line in others:
         show_note(line)
     if outcome.untried and not outcome.job_failures:
-        log = worker_log(workdir, outcome.plan.present.run)
+        log = workdir.worker_log(outcome.plan.present.run.number)
         last = report.last_line(log)
         show_note(f"  the worker ended early{': ' + last if last else ''}; its log: {log}")

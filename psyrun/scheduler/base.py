@@ -102,3 +102,8 @@ class Scheduler(ABC):
     @abstractmethod
     def get_jobs(self) -> Sequence[str]:
         """List the ids of the user's jobs that are queued or running."""
+
+
+def qualified_name(scheduler: Scheduler) -> str:
+    """Name a scheduler's class as `module:Class`, by which it is made again."""
+    return f"{type(scheduler).__module__}:{type(scheduler).__qualname__}"
