@@ -54,7 +54,6 @@ def under_way(project):
     victims = {
         "command": [command.pid],
         "supervisor": [supervisor],
-        "row process": children_of(supervisor)[:1],
     }
     victims["all"] = [*victims["command"], *victims["supervisor"], *children_of(supervisor)]
     yield command, victims
@@ -85,14 +84,36 @@ def test_killed_processes_lose_no_row(project, under_way, victim):
     completes(project, project.evaluated())
 
 
-def test_a_killed_row_process_is_replaced_and_its_row_named(project, under_way):
-    command, victims = under_way
-    os.kill(victims["row process"][0], signal.SIGKILL)
+def test_a_killed_row_process_is_replaced_and_its_row_named(project):
+    project.task(
+        "slow",
+        """
+        import time
+        pspace = Param(a=range(30))
+        pool_size = 2
+
+        def execute(a):
+            counted(a)
+            if a == 3 and not os.path.exists('go'):
+                with open('victim.tmp', 'w') as file:
+                    file.write(str(os.getpid()))
+                os.rename('victim.tmp', 'victim')
+                time.sleep(60)
+            return {'y': a * a}
+        """,
+    )
+    command = project.start("run", "slow")
+    victim = project.tasks / "victim"
+    until(victim.exists, "row 3")
+    os.kill(int(victim.read_text()), signal.SIGKILL)
     _, err = command.communicate(timeout=WAIT_SECONDS)
     assert command.returncode == 1
+    assert "of 30 rows 1 failed" in err
     assert "the process died: signal 9 (SIGKILL)" in err
+    assert "row 3 (a=3)" in project.psy("status", "-v").out
     rows = project.evaluated()
-    assert len(rows) >= 29
+    assert sorted(rows) == sorted(map(str, range(30)))
+    (project.tasks / "go").touch()
     completes(project, rows)
 
 
