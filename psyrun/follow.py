@@ -3,9 +3,8 @@
 import time
 
 from psyrun import journal, rows
-from psyrun.exceptions import PsyrunError
-from psyrun.files import read_json
 from psyrun.runfile import Run
+from psyrun.state import read_partial
 from psyrun.workdir import Workdir
 
 
@@ -40,12 +39,12 @@ class Follower:
         for job in self.run.jobs:
             if job in self._finished:
                 continue
-            try:
-                info = read_json(self.workdir.partial_info(job))
-                self._finished[job] = rows.count(info["rows"])
-            except (FileNotFoundError, PsyrunError, KeyError, TypeError):
-                for path in self.workdir.journals(job):
-                    journal_done, journal_failed = journal.counts(path)
-                    done += journal_done
-                    failed += journal_failed
+            partial = read_partial(self.workdir.partial_info(job))
+            if partial is not None:
+                self._finished[job] = rows.count(partial.done)
+                continue
+            for path in self.workdir.journals(job):
+                journal_done, journal_failed = journal.counts(path)
+                done += journal_done
+                failed += journal_failed
         return done + sum(self._finished.values()), failed

@@ -7,7 +7,6 @@ they are read never sees more.
 
 import tempfile
 import warnings
-from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -242,7 +241,7 @@ def write_result(merger: Merger, path: Path, exclude: Sequence[str]) -> Result:
     run = merger.state.run
     return Result(
         snapshot=run.snapshot,
-        codes=_codes(merger.state),
+        codes=merger.state.rows_by_code(),
         store=type(merger.store).__name__,
         file=str(path),
         exclude=tuple(exclude),
@@ -251,16 +250,3 @@ def write_result(merger: Merger, path: Path, exclude: Sequence[str]) -> Result:
         mtime_ns=path.stat().st_mtime_ns,
         since=run.since,
     )
-
-
-def _codes(state: TaskState) -> dict[str, int]:
-    """Count the rows that each code evaluated, by the source that won."""
-    codes = sorted({source.code for source in state.sources})
-    if len(codes) == 1:
-        return {codes[0]: len(state.states)}
-    owner = array("q", bytes(8 * len(state.states)))
-    for source in state.sources:
-        mark = array("q", [codes.index(source.code)])
-        for _, row, length in state.targets(source, source.done):
-            owner[row : row + length] = mark * length
-    return {code: owner.count(index) for index, code in enumerate(codes)}

@@ -45,14 +45,8 @@ def success(outcome: Outcome, seconds: float) -> str:
 
 def accepted_text(present: Present) -> str:
     """Say how many rows are by earlier code that the user accepted."""
-    run, state = present.run, present.state
-    codes = set(run.accepted)
-    marks = bytearray(len(state.states))
-    for source in state.sources:  # painted as merge does: a later source wins
-        mark = bytes([source.code in codes])
-        for _, row, length in state.targets(source, source.done):
-            marks[row : row + length] = mark * length
-    count = marks.count(1)
+    by_code = present.state.rows_by_code()
+    count = sum(by_code.get(code, 0) for code in present.run.accepted)
     return f" ({rows.text(count)} by earlier code, accepted)" if count else ""
 
 

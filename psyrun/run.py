@@ -24,7 +24,7 @@ from psyrun.partial import verified
 from psyrun.plan import Action, Plan, make_plan
 from psyrun.rows import RowState
 from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
-from psyrun.scheduler import ImmediateRun, qualified_name
+from psyrun.scheduler import ImmediateRun, qualified_name, still_known
 from psyrun.snapshot import load
 from psyrun.state import Failure, TaskState, failures, job_failures, read_sources, task_state
 from psyrun.tasks import TaskDef, load_frozen
@@ -133,10 +133,8 @@ def jobs_running(task: TaskDef, file: RunFile) -> list[str]:
     """Name the jobs of the last run that its scheduler still has, the merge job too."""
     if file.last is None or isinstance(task.scheduler, ImmediateRun):
         return []
-    known = [str(jobid) for jobid in task.scheduler.get_jobs()]
-    ids = {*known, *(jobid.partition("_")[0] for jobid in known)}
-    jobs = {**file.last.jobs, "merge": file.last.merge_job}
-    return [job for job, jobid in jobs.items() if jobid in ids]
+    there = still_known(task.scheduler, file.last.ids.values())
+    return [job for job, jobid in file.last.ids.items() if jobid in there]
 
 
 def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = None) -> Outcome:

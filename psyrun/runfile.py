@@ -67,6 +67,11 @@ class Run:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def ids(self) -> dict[str, str | None]:
+        """The scheduler's ids by name, the merge job's too."""
+        return {**self.jobs, "merge": self.merge_job}
+
+    @property
     def codes(self) -> dict[str, int]:
         """Rank the codes whose rows count; a row by the highest rank wins."""
         ranks = dict.fromkeys(self.accepted, 0)

@@ -5,6 +5,7 @@ imports nothing of the user's.
 """
 
 import json
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +134,18 @@ class TaskState:
     def complete(self) -> bool:
         """Whether every row is done."""
         return self.count(RowState.DONE) == len(self.states)
+
+    def rows_by_code(self) -> dict[str, int]:
+        """Count the done rows that each code evaluated, by the source that wins."""
+        codes = sorted({source.code for source in self.sources})
+        if len(codes) == 1:
+            return {codes[0]: self.count(RowState.DONE)}
+        owner = array("q", [-1]) * len(self.states)
+        for source in self.sources:
+            mark = array("q", [codes.index(source.code)])
+            for _, row, length in self.targets(source, source.done):
+                owner[row : row + length] = mark * length
+        return {code: owner.count(index) for index, code in enumerate(codes)}
 
     def targets(self, source: Source, ranges: Ranges) -> Iterator[tuple[int, int, int]]:
         """Tell where rows of a source stand in this space.

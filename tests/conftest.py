@@ -1,11 +1,10 @@
 """What tests share: a project folder to drive the command line in."""
 
-import os
 import pickle
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,14 +107,3 @@ def project(
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
             del sys.modules[name]
-
-
-def write_modules(folder: Path, sources: dict[str, str]) -> None:
-    for name, source in sources.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(source))
-
-
-def lines(text: str) -> Sequence[str]:
-    return text.strip().split(os.linesep)

@@ -19,7 +19,7 @@ from psyrun.locks import read_holder
 from psyrun.report import size_text
 from psyrun.run import holding
 from psyrun.runfile import Run, RunFile, read_run_file
-from psyrun.scheduler import Scheduler
+from psyrun.scheduler import Scheduler, still_known
 from psyrun.taskfiles import PREFIX, find_task_files, suggestion, workdir_root
 from psyrun.workdir import Workdir
 
@@ -85,14 +85,9 @@ def _remove(name: str, workdir: Workdir, taskdir: Path) -> None:
 
 def _running_ids(run: Run | None, taskdir: Path) -> list[str]:
     """List the ids of a run's jobs that its scheduler still has, the merge job's too."""
-    if run is None:
+    if run is None or not any(run.ids.values()):
         return []
-    known = [jobid for jobid in (*run.jobs.values(), run.merge_job) if jobid]
-    if not known:
-        return []
-    running = {str(jobid) for jobid in scheduler_named(run.scheduler, taskdir).get_jobs()}
-    running |= {jobid.partition("_")[0] for jobid in running}
-    return sorted(running.intersection(known))
+    return sorted(still_known(scheduler_named(run.scheduler, taskdir), run.ids.values()))
 
 
 def scheduler_named(name: str, taskdir: Path) -> Scheduler:

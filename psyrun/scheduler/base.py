@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 
@@ -107,3 +107,12 @@ class Scheduler(ABC):
 def qualified_name(scheduler: Scheduler) -> str:
     """Name a scheduler's class as `module:Class`, by which it is made again."""
     return f"{type(scheduler).__module__}:{type(scheduler).__qualname__}"
+
+
+def still_known(scheduler: Scheduler, ids: Iterable[str | None]) -> set[str]:
+    """Tell which of some ids a scheduler still has; an array is there while a part of it is."""
+    wanted = {jobid for jobid in ids if jobid}
+    if not wanted:
+        return wanted
+    known = {str(jobid) for jobid in scheduler.get_jobs()}
+    return wanted & (known | {jobid.partition("_")[0] for jobid in known})

@@ -35,6 +35,7 @@ SAME_LAYER = {
     "plan": "tasks",
     "worker": "rowprocess run",
     "report": "run",
+    "follow": "state",
     "main": "commands",
     "__main__": "main",
 }
