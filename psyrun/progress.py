@@ -4,6 +4,8 @@ import sys
 import time
 from typing import Any
 
+from psyrun.units import duration
+
 _PATIENCE_SECONDS = 0.5
 _LINE_SECONDS = 10.0
 
@@ -102,23 +104,3 @@ def _make_bar(total: int, label: str) -> Any:
 
 def _rate(rate: float) -> str:
     return f"{rate:,.0f} rows/s" if rate >= 100 else f"{rate:.3g} rows/s"
-
-
-def duration(seconds: float) -> str:
-    """Put a duration in words that are short enough.
-
-    Examples
-    --------
-    >>> [duration(s) for s in (0.00012, 0.25, 59, 600, 7300, 200000)]
-    ['0.12 ms', '250 ms', '59 s', '10 min', '2 h 1 min', '2 d 7 h']
-    """
-    if seconds < 0.9995:  # what is nearer to a second is shown as one
-        return f"{seconds * 1000:.3g} ms"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{whole} s"
-    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60)):
-        if whole >= size:
-            rest = whole % size // part
-            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
-    return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 and whole < 600 else "")

@@ -36,7 +36,7 @@ def success(outcome: Outcome, seconds: float) -> str:
         return f"{name}: submitted {', '.join(outcome.submitted)}"
     if plan.action is Action.NOTHING:
         return f"{name}: up to date{accepted}, {rows.text(outcome.done)} in {outcome.result}"
-    from psyrun.progress import duration
+    from psyrun.units import duration
 
     took = f" in {duration(seconds)}" if plan.action is Action.EVALUATE else ""
     empty = " (the parameter space has no rows)" if not outcome.done else ""
@@ -176,23 +176,6 @@ def _row_text(space: ParameterSpace, row: int) -> str:
     values = describe_assignment(space[row])
     shown = ", ".join(f"{name}={text}" for name, text in values.items())
     return printable(f"row {row} ({shown})")
-
-
-def size_text(size: int) -> str:
-    """Put a number of bytes in words.
-
-    Examples
-    --------
-    >>> size_text(999), size_text(2_500_000)
-    ('999 B', '2.5 MB')
-    """
-    value = float(size)
-    unit = "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if value < 999.5:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.3g} {unit}"
 
 
 def last_line(path: Path) -> str:

@@ -16,10 +16,10 @@ from psyrun.commands.messages import show_error, show_warning
 from psyrun.exceptions import PsyrunError, RowError
 from psyrun.failures import as_mapping, describe_error
 from psyrun.loading import working_in
-from psyrun.progress import duration
 from psyrun.scheduler import ImmediateRun
 from psyrun.store import PickleStore
 from psyrun.tasks import TaskDef
+from psyrun.units import duration
 
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = 70

@@ -16,11 +16,11 @@ from psyrun.exceptions import SchedulerError, TaskError, WorkdirError
 from psyrun.files import disk_errors
 from psyrun.loading import working_in
 from psyrun.locks import read_holder
-from psyrun.report import size_text
 from psyrun.run import holding
 from psyrun.runfile import Run, RunFile, read_run_file
 from psyrun.scheduler import Scheduler, still_known
 from psyrun.taskfiles import PREFIX, find_task_files, suggestion, workdir_root
+from psyrun.units import size_text
 from psyrun.workdir import Workdir
 
 _TEMPLATE = Path(__file__).parent.with_name("template_task.py")

@@ -1,7 +1,7 @@
 import pytest
 
 from psyrun import rows
-from psyrun.report import causes, last_line, size_text
+from psyrun.report import causes, last_line
 from psyrun.state import Failure
 
 
@@ -14,13 +14,6 @@ def failure(row, kind, message="no", place=""):
 )
 def test_rows_in_words(count, text):
     assert rows.text(count) == text
-
-
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (12_300_000, "12.3 MB")]
-)
-def test_sizes_in_words(size, text):
-    assert size_text(size) == text
 
 
 def test_errors_are_counted_by_type_and_place_the_most_frequent_first():
