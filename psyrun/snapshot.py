@@ -215,21 +215,50 @@ def load(folder: Path, *, verify: bool = False) -> ParameterSpace:
     WorkdirError
         If the snapshot is not there, damaged, or holds values whose classes cannot be found.
     """
+    structure = _structure(folder)
     try:
-        structure = read_json(folder / _SPACE)
+        if verify:
+            _verify_files(folder, structure)
+        return _decode_node(structure["space"], folder)
+    except (FileNotFoundError, KeyError, TypeError) as err:
+        raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
+
+
+def check(folder: Path) -> None:
+    """Read all files of a snapshot, decode nothing, and refuse one that is damaged.
+
+    Raises
+    ------
+    WorkdirError
+        If the snapshot is not there or damaged.
+    """
+    structure = _structure(folder)
+    try:
+        _verify_files(folder, structure)
+    except (FileNotFoundError, KeyError, TypeError) as err:
+        raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
+
+
+def _structure(folder: Path) -> dict[str, Any]:
+    """Read the structure of a snapshot, if it is the one that the folder is named by."""
+    path = folder / _SPACE
+    try:
+        structure = read_json(path)
         if structure["format"] != FORMAT:
             raise WorkdirError(
                 f"the snapshot {folder} has format {structure['format']}, this Psyrun reads "
                 f"{FORMAT}; use the newer Psyrun that wrote it"
             )
         if Snapshot(structure).digest() != folder.name:
-            raise WorkdirError(f"{folder / _SPACE} is damaged; run the task again")
-        if verify:
-            for entry in _files_of(structure["space"]):
-                _verified(folder, entry)
-        return _decode_node(structure["space"], folder)
+            raise WorkdirError(f"{path} is damaged; run the task again")
     except (FileNotFoundError, KeyError, TypeError) as err:
         raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
+    return cast("dict[str, Any]", structure)
+
+
+def _verify_files(folder: Path, structure: dict[str, Any]) -> None:
+    for entry in _files_of(structure["space"]):
+        _verified(folder, entry)
 
 
 def _files_of(node: dict[str, Any]) -> Iterator[dict[str, str]]:
