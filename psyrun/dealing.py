@@ -48,6 +48,10 @@ class Dealer:
         self._left -= taken
         return index, block
 
+    def has_rows(self) -> bool:
+        """Tell whether there are rows to deal."""
+        return bool(self._waiting)
+
     def give_back(self, index: int, ranges: Ranges) -> None:
         """Take back rows that were dealt and not evaluated; they are dealt again."""
         if ranges:

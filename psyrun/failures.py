@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import reprlib
 import traceback
 from collections.abc import Callable, Mapping
@@ -12,6 +13,9 @@ from psyrun import machine
 from psyrun.code import is_local
 from psyrun.exceptions import RowError
 from psyrun.locks import now
+
+_CALL = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
+_ESCAPE = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
 
 
 def as_mapping(result: Any, execute: Callable[..., Any]) -> dict[str, Any]:
@@ -95,6 +99,44 @@ def describe_error(err: BaseException) -> dict[str, Any]:
         "process": os.getpid(),
         "when": now(),
     }
+
+
+def describe_death(
+    cause: str, crash_report: str = "", kind: str = "ProcessDied"
+) -> dict[str, Any]:
+    """Turn what is known of the end of a row's process into plain data.
+
+    Parameters
+    ----------
+    cause : str
+        What happened, for the message.
+    crash_report : str
+        What Python's fault handler wrote, if anything.
+    kind : str
+        What stands in the place of an exception's type.
+
+    Notes
+    -----
+    The report's form is that of `faulthandler`: threads are parted by empty lines, the most
+    recent call comes first, characters beyond ASCII are escaped. Of the threads, the one is
+    shown that ran the user's own code, from its first such call on.
+    """
+    error = {"type": kind, "message": cause, "host": machine.host(), "when": now()}
+    for thread in crash_report.split("\n\n"):
+        calls = _CALL.findall(_ESCAPE.sub(_unescaped, thread))
+        own = [depth for depth, (file, *_) in enumerate(calls) if is_local(Path(file))]
+        if own:
+            shown = [
+                f'  File "{f}", line {n}, in {name}\n' for f, n, name in calls[: own[-1] + 1]
+            ]
+            head = "Traceback (most recent call last):\n"
+            error["traceback"] = "".join([head, *reversed(shown)])
+            error["place"] = "{}:{}".format(*calls[own[0]])
+    return error
+
+
+def _unescaped(found: "re.Match[str]") -> str:
+    return chr(int(found[found.lastindex or 0], 16))
 
 
 def _message(err: BaseException) -> str:

@@ -29,6 +29,10 @@ class Job:
         Digests of the parameter space and of the frozen code.
     rows : ranges
         The rows of the snapshot that the job has.
+    timeout : float or None
+        How many seconds a row may take; None is no limit.
+    max_failures : int or None
+        How many rows of the run may fail before it is stopped; None is no limit.
     """
 
     name: str
@@ -37,6 +41,8 @@ class Job:
     snapshot: str
     code: str
     rows: Ranges
+    timeout: float | None = None
+    max_failures: int | None = None
 
 
 def write_jobs(workdir: Workdir, jobs: Iterable[Job]) -> None:

@@ -4,21 +4,21 @@ It takes its orders from the supervisor (`psyrun.worker`) as JSON lines and answ
 belongs to one task and one code.
 """
 
+import faulthandler
 import functools
-import io
 import json
 import os
 import pickle
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from psyrun import rows, snapshot
+from psyrun.board import IDLE, Board
 from psyrun.code import CodeImage
 from psyrun.failures import (
     as_mapping,
@@ -31,6 +31,7 @@ from psyrun.failures import (
 from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin
 from psyrun.journal import JournalWriter
+from psyrun.output import Tail
 from psyrun.partial import write_partial
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
@@ -39,15 +40,12 @@ from psyrun.tasks import load_frozen
 from psyrun.workdir import Workdir
 
 _BLOCK_ROWS = 10_000
-_TAIL_LINES = 20
 _KEEP_BYTES = 64 << 20
 _MAKES_OBJECTS = pickle.STACK_GLOBAL
-IDLE = -1
-"""What a row process's cell holds between rows."""
 
 
 @dataclass(frozen=True)
-class Assignment:
+class Brief:
     """Everything a row process needs to know from the supervisor.
 
     Attributes
@@ -60,10 +58,12 @@ class Assignment:
         The worker's jobs.
     image : CodeImage
         The frozen code.
-    cells : memoryview of int64
-        Shared with the supervisor; `cells[slot]` is the row under way.
+    board : Board
+        Shared with the supervisor: the row under way, and how many failed.
     orders, answers : int
         File descriptors of pipes.
+    report : int
+        The descriptor of a file for what can be said when this process crashes.
     own_logs : bool
         Whether each job's output goes to its own log, rather than to standard output.
     """
@@ -72,14 +72,16 @@ class Assignment:
     workdir: Workdir
     jobs: Sequence[Job]
     image: CodeImage
-    cells: "memoryview[int]"
+    board: Board
     orders: int
     answers: int
+    report: int
     own_logs: bool
 
 
-def main(given: Assignment) -> None:
+def main(given: Brief) -> None:
     """Evaluate rows until the supervisor says that there are no more, or is gone."""
+    faulthandler.enable(given.report)
     tail = Tail(sys.stdout)
     sys.stdout = sys.stderr = tail
     orders = _Orders(given.orders)
@@ -125,13 +127,13 @@ class RowProcess:
 
     Parameters
     ----------
-    given : Assignment
+    given : Brief
         What to work on.
     tail : Tail
         What keeps the last printed lines.
     """
 
-    def __init__(self, given: Assignment, tail: "Tail") -> None:
+    def __init__(self, given: Brief, tail: Tail) -> None:
         self.given = given
         self.tail = tail
         first = given.jobs[0]
@@ -163,28 +165,41 @@ class RowProcess:
         """Do what the supervisor says, and return the answer."""
         match order:
             case {"rows": ranges, "job": index}:
-                self.evaluate(self.given.jobs[index], ranges)
-                return {"evaluated": index}
+                ended = self.evaluate(self.given.jobs[index], ranges)
+                return {"evaluated" if ended else "stopped": index}
+            case {"dead": row, "job": index, "error": error}:
+                self.tell_of_death(self.given.jobs[index], row, error)
+                return {"told": index}
             case {"finish": index}:
                 self.finish(self.given.jobs[index])
                 return {"finished": index}
         raise ValueError(f"unknown order {order!r}")
 
-    def evaluate(self, job: Job, ranges: Ranges) -> None:
-        """Evaluate some rows of a job, and journal each as it finishes."""
+    def evaluate(self, job: Job, ranges: Ranges) -> bool:
+        """Evaluate some rows of a job, and journal each as it finishes.
+
+        Returns
+        -------
+        bool
+            Whether all had their turn; False where too many rows failed.
+        """
         journal = self._journal_of(job)
-        for start, stop in ranges:
-            for low in range(start, stop, _BLOCK_ROWS):
-                columns = self.space.columns(low, min(low + _BLOCK_ROWS, stop))
-                with disk_errors(journal.path):
-                    self._evaluate_block(journal, low, [columns[name] for name in self.names])
-        self.given.cells[self.given.slot] = IDLE
+        stopped = False
+        for low, high in _blocks(ranges):
+            columns = self.space.columns(low, high)
+            with disk_errors(journal.path):
+                self._evaluate_block(journal, low, [columns[name] for name in self.names])
+            stopped = self.given.board.is_over_limit()
+            if stopped:
+                break
+        self.given.board.rows[self.given.slot] = IDLE
         self.tail.flush()
+        return not stopped
 
     def _evaluate_block(
         self, journal: JournalWriter, first: int, columns: Sequence[list[Any]]
     ) -> None:
-        cells, slot = self.given.cells, self.given.slot
+        cells, slot = self.given.board.rows, self.given.slot
         call, done, clock, dumps = self.call, journal.done, time.perf_counter, pickle.dumps
         payloads, known, strayed = self._payloads, self._known_names, self._strayed
         row = first - 1
@@ -207,6 +222,8 @@ class RowProcess:
             except BaseException as err:  # noqa: BLE001 - the boundary to the user's code
                 cause = unpicklable(result, err) if ended > began else err
                 self._failed(journal, row, began, cause, values)
+                if self.given.board.is_over_limit():
+                    return
                 continue
             done(row, began, ended, payload)
             payloads[row] = payload
@@ -229,7 +246,18 @@ class RowProcess:
         error["duration"] = ended - began
         error["output"] = self.tail.last_lines()
         journal.failed(row, began, ended, error)
+        self.given.board.failed[self.given.slot] += 1
         self.tail.flush()
+
+    def tell_of_death(self, job: Job, row: int, error: dict[str, Any]) -> None:
+        """Journal the error of a row over which another process died, with its assignment."""
+        values = self.space.columns(row, row + 1)
+        assignment = {name: column[0] for name, column in values.items()}
+        journal = self._journal_of(job)
+        with disk_errors(journal.path):
+            journal.failed(
+                row, 0.0, 0.0, {**error, "assignment": describe_assignment(assignment)}
+            )
 
     def _journal_of(self, job: Job) -> JournalWriter:
         """Return this process's journal of a job; there is one open at a time."""
@@ -275,51 +303,8 @@ class RowProcess:
             self._journal = None
 
 
-class Tail(io.TextIOBase):
-    """Standard output that remembers its last lines.
-
-    Parameters
-    ----------
-    target : text file
-        Where the output goes.
-    """
-
-    def __init__(self, target: TextIO) -> None:
-        self.target = target
-        self.lines: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._line = ""
-
-    def redirect(self, target: TextIO) -> None:
-        """Send the output elsewhere from now on, that of compiled code and children too."""
-        self.flush()
-        os.dup2(target.fileno(), 1)
-        os.dup2(target.fileno(), 2)
-        if self.target is not sys.__stdout__:
-            self.target.close()
-        self.target = target
-
-    def writable(self) -> bool:
-        """Say that this is a file to write to."""
-        return True
-
-    def fileno(self) -> int:
-        """Return the file descriptor that children should write to."""
-        return 1
-
-    def write(self, text: str) -> int:
-        """Write text."""
-        self.target.write(text)
-        if "\n" not in text:
-            self._line += text
-            return len(text)
-        *whole, self._line = (self._line + text).split("\n")
-        self.lines.extend(whole)
-        return len(text)
-
-    def last_lines(self) -> list[str]:
-        """Return the last lines, the unfinished one too."""
-        return [*self.lines, self._line] if self._line else list(self.lines)
-
-    def flush(self) -> None:
-        """Hand what was written to the system."""
-        self.target.flush()
+def _blocks(ranges: Ranges) -> Iterator[tuple[int, int]]:
+    """Cut ranges of rows into blocks of which the assignments are decoded at once."""
+    for start, stop in ranges:
+        for low in range(start, stop, _BLOCK_ROWS):
+            yield low, min(low + _BLOCK_ROWS, stop)

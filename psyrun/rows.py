@@ -66,6 +66,27 @@ def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
     return tuple(result)
 
 
+def common(one: Ranges, other: Ranges) -> Ranges:
+    """Find the rows that are in both of two sets.
+
+    Examples
+    --------
+    >>> common(((0, 4), (6, 9)), ((2, 7),))
+    ((2, 4), (6, 7))
+    """
+    result = []
+    starts = iter(other)
+    low, high = next(starts, (-1, -1))
+    for start, stop in one:
+        while high >= 0:
+            if max(start, low) < min(stop, high):
+                result.append((max(start, low), min(stop, high)))
+            if high > stop:
+                break
+            low, high = next(starts, (-1, -1))
+    return tuple(result)
+
+
 def split(ranges: Ranges, sizes: Iterable[int]) -> Iterator[Ranges]:
     """Cut ranges, in order, into pieces of the given numbers of rows.
 

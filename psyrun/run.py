@@ -217,7 +217,16 @@ def _freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
     write_jobs(
         workdir,
         (
-            Job(name, task.name, str(task.taskdir), run.snapshot, run.code, share)
+            Job(
+                name,
+                task.name,
+                str(task.taskdir),
+                run.snapshot,
+                run.code,
+                share,
+                timeout=task.timeout,
+                max_failures=task.max_failures,
+            )
             for name, share in zip(run.jobs, plan.shares, strict=True)
         ),
     )

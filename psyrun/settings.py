@@ -16,7 +16,7 @@ class Setting:
         The name.
     kinds : tuple of str
         What it may be: 'space', 'function', 'scheduler', 'store', 'class', 'names',
-        'files', 'count', 'flag', 'path', 'text', 'mapping', 'none'.
+        'files', 'count', 'seconds', 'flag', 'path', 'text', 'mapping', 'none'.
     doc : str
         What it means, for the reference.
     default : object
@@ -65,6 +65,18 @@ SETTINGS: Mapping[str, Setting] = {
             "pool_size",
             ("count", "none"),
             "Row processes of each worker. None is 1, and on this machine the usable cores.",
+        ),
+        Setting(
+            "timeout",
+            ("seconds", "none"),
+            "How many seconds a row may take. One that takes longer fails, also where it hangs "
+            "in compiled code, and the others go on. None is no limit.",
+        ),
+        Setting(
+            "max_failures",
+            ("count", "none"),
+            "Stop a run when that many of its rows have failed; rows under way are "
+            "interrupted, and evaluated by the next run. None is no limit.",
         ),
         Setting(
             "python", ("path",), "The Python interpreter that workers run.", sys.executable

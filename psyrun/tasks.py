@@ -6,6 +6,7 @@ import reprlib
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import inf
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -57,6 +58,7 @@ class Config:
     exclude_from_result: list[str]
     execute: Callable[..., Any]
     file_dep: list[str | os.PathLike[str]]
+    max_failures: int | None
     max_jobs: int | None
     min_items: int
     name: str | None
@@ -69,6 +71,7 @@ class Config:
     scheduler_args: Mapping[str, Any]
     setup: Callable[[int], Any] | None
     store: Store
+    timeout: float | None
     workdir: str
 
     def __init__(self, **values: Any) -> None:
@@ -147,6 +150,12 @@ _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "count": (
         "a whole number, at least 1",
         lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 1,
+    ),
+    "seconds": (
+        "a number of seconds above 0",
+        lambda value: (
+            isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf
+        ),
     ),
     "flag": ("True or False", lambda value: isinstance(value, bool)),
     "path": ("a path", lambda value: isinstance(value, str)),

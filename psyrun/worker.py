@@ -1,82 +1,47 @@
-"""Own the supervisor: it starts row processes, deals rows to them and replaces the dead.
+"""Own the supervisor: it deals rows to row processes, and decides what follows from deaths.
 
 Run as ``python -P -m psyrun.worker WORKDIR JOB...``, on a laptop and on a compute node alike.
 Imports nothing of the user's.
 """
 
 import argparse
-import contextlib
-import json
-import mmap
 import os
-import selectors
 import signal
 import sys
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
-from psyrun import machine, rowprocess, rows
+from psyrun import journal, machine, rowprocess, rows, snapshot
+from psyrun.board import IDLE, Board
 from psyrun.code import CodeImage, frozen_code
 from psyrun.dealing import Dealer
 from psyrun.exceptions import PsyrunError, TaskError
+from psyrun.failures import describe_death
+from psyrun.files import disk_errors
 from psyrun.jobs import Job, job_names, origin, read_job
 from psyrun.journal import JournalWriter
-from psyrun.locks import now
-from psyrun.rowprocess import IDLE, Assignment
+from psyrun.pool import DeadRow, Death, Member, Pool
+from psyrun.rowprocess import Brief
 from psyrun.rows import Ranges
 from psyrun.state import read_sources
-from psyrun.workdir import Workdir
+from psyrun.units import duration, size_text
+from psyrun.workdir import Workdir, job_of, run_of
 
-_DEATHS_WITHOUT_ROW = 3
+_MOST_DEATHS = 3
+"""How often a slot's process may die without getting to a row, before the slot is given up."""
+
+_MOST_TRIES = 2
+"""How often a row is evaluated at most if its process is killed from outside."""
+
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TERMINATED = 143
-_END_SECONDS = 5.0
-
-
-@dataclass
-class RowProcess:
-    """A row process as its supervisor sees it.
-
-    Attributes
-    ----------
-    slot : int
-        Its place.
-    pid : int
-        Its process id.
-    orders : text file
-        Where it is told what to do.
-    answers : int
-        The file descriptor of the pipe on which it answers.
-    death : int
-        A file descriptor that can be read once it has ended; -1 where there is no such thing.
-    job, block : int or None, ranges
-        What it works on.
-    started : bool
-        Whether it has loaded the task.
-    stopping : bool
-        Whether it was told to end.
-    """
-
-    slot: int
-    pid: int
-    orders: TextIO
-    answers: int
-    death: int = -1
-    job: int | None = None
-    block: Ranges = ()
-    started: bool = False
-    stopping: bool = False
-    buffer: bytes = b""
-
-    def order(self, message: Any) -> None:
-        """Tell it what to do; one that is dead is found out when its pipe ends."""
-        self.stopping = message == "stop"
-        try:
-            self.orders.write(json.dumps(message) + "\n")
-            self.orders.flush()
-        except BrokenPipeError:
-            pass
+_TIMEOUT_SHARE = 20
+_COUNT_SECONDS = 10.0
 
 
 @dataclass
@@ -101,217 +66,237 @@ class Supervisor:
     lifeline: int | None
     image: CodeImage = field(init=False)
     dealer: Dealer = field(init=False)
-    pool: dict[int, RowProcess] = field(default_factory=dict)
-    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    pool: Pool = field(init=False)
     failed: bool = False
-    _deaths: int = 0
+    _ended: bool = False
+    _last_cause: str = ""
+    _deaths: dict[int, int] = field(default_factory=dict)
+    _tries: dict[tuple[int, int], int] = field(default_factory=dict)
+    _untold: deque[DeadRow] = field(default_factory=deque)
     _journals: dict[str, JournalWriter] = field(default_factory=dict)
+    _count_due: float = 0.0
 
     def run(self) -> int:
         """Evaluate all rows that are not done yet; return the exit code."""
-        self.image = frozen_code(self.workdir.code(self.jobs[0].code))
-        changed = self.image.changed_files(Path(self.jobs[0].taskdir))
+        first = self.jobs[0]
+        self.image = frozen_code(self.workdir.code(first.code))
+        snapshot.check(self.workdir.snapshot(first.snapshot))
+        changed = self.image.changed_files(Path(first.taskdir))
         if changed:
             self._fail_jobs(_changed_error(changed))
             return 1
         todo = [left_to_do(self.workdir, job) for job in self.jobs]
-        total = sum(map(rows.count, todo))
-        size = max(1, min(self.pool_size, total))
+        size = max(1, min(self.pool_size, sum(map(rows.count, todo))))
         self.dealer = Dealer(todo, size)
         machine.limit_threads(size)
-        self.cells = memoryview(mmap.mmap(-1, 8 * size)).cast("q")
-        if self.lifeline is not None:
-            self.selector.register(self.lifeline, selectors.EVENT_READ)
-        for slot in range(size):
-            self._start(slot)
-        while self.pool:
-            for key, _ in self.selector.select():
-                if self.selector.get_map().get(key.fd) is not key:
-                    continue  # of a process buried a moment ago, whose number is used again
-                if key.fd == self.lifeline:
-                    self._check_lifeline()
-                else:
-                    self._listen(self.pool[key.data], key.fd)
-        for journal in self._journals.values():
-            journal.close()
+        self.pool = Pool(Board(size), self._become, self.lifeline)
+        self._look_for_failures()
+        self.pool.open()
+        try:
+            for slot in range(size):
+                self.pool.start(slot)
+            self._supervise()
+        finally:
+            self.pool.end()
+        self._tell_what_is_left()
         return int(self.failed)
 
-    def _start(self, slot: int) -> None:
-        """Fork a row process. This process has no threads, and loads nothing of the user's."""
-        order_end, orders = os.pipe()
-        answers, answer_end = os.pipe()
-        self.cells[slot] = IDLE
-        pid = os.fork()
-        if pid == 0:
-            self._become(slot, order_end, answer_end, [orders, answers])
-        os.close(order_end)
-        os.close(answer_end)
-        death = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
-        self.pool[slot] = RowProcess(slot, pid, os.fdopen(orders, "w"), answers, death)
-        self.selector.register(answers, selectors.EVENT_READ, slot)
-        if death >= 0:
-            self.selector.register(death, selectors.EVENT_READ, slot)
-
-    def _become(self, slot: int, orders: int, answers: int, foreign: list[int]) -> NoReturn:
-        """Be a row process from here on."""
-        code = 1
-        try:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            for p in self.pool.values():
-                foreign += [p.orders.fileno(), p.answers, p.death]
-            for fd in foreign:
-                if fd >= 0:
-                    os.close(fd)
-            self.selector.close()
-            self._detach_input()
-            rowprocess.main(
-                Assignment(
-                    slot=slot,
-                    workdir=self.workdir,
-                    jobs=self.jobs,
-                    image=self.image,
-                    cells=self.cells,
-                    orders=orders,
-                    answers=answers,
-                    own_logs=self.lifeline is not None,
-                )
-            )
-            code = 0
-        except BaseException:  # noqa: BLE001 - nothing may escape into the supervisor's code
-            import traceback
-
-            traceback.print_exc()
-        finally:
-            try:
-                sys.stdout.flush()
-                sys.stderr.flush()
-            finally:
-                os._exit(code)
-
-    def _detach_input(self) -> None:
-        """Let user code read an empty standard input, not the supervisor's lifeline."""
-        null = os.open(os.devnull, os.O_RDONLY)
+    def _become(self, slot: int, orders: int, answers: int, report: int) -> None:
+        """Be a row process."""
+        null = os.open(os.devnull, os.O_RDONLY)  # user code is not to read the lifeline
         os.dup2(null, 0)
         os.close(null)
+        rowprocess.main(
+            Brief(
+                slot=slot,
+                workdir=self.workdir,
+                jobs=self.jobs,
+                image=self.image,
+                board=self.pool.board,
+                orders=orders,
+                answers=answers,
+                report=report,
+                own_logs=self.lifeline is not None,
+            )
+        )
 
-    def _listen(self, process: RowProcess, fd: int) -> None:
-        """Hear what a process says, until its pipe ends or it is dead.
+    def _supervise(self) -> None:
+        """Hear and answer row processes, until there are none or the run has to stop."""
+        while self.pool.members and not self._ended:
+            for member, event in self.pool.events(self._patience()):
+                if isinstance(event, Death):
+                    self._see_to_death(member, event)
+                else:
+                    self._hear(member, event)
+            self._look_for_overdue()
+            self._look_for_failures()
 
-        A child of a dead row process may hold the pipe open: so its death is watched itself.
-        """
-        dead = fd == process.death
-        if dead:
-            os.set_blocking(process.answers, False)
-        try:
-            data = os.read(process.answers, 1 << 16)
-        except BlockingIOError:
-            data = b""
-        if not data:
-            self._bury(process)
-            return
-        *lines, process.buffer = (process.buffer + data).split(b"\n")
-        for line in lines:
-            self._hear(process, json.loads(line))
+    def _patience(self) -> float | None:
+        """For how many seconds to wait for events; None is as long as it takes."""
+        first = self.jobs[0]
+        waits = [_COUNT_SECONDS] if first.max_failures else []
+        if first.timeout is not None:
+            waits.append(min(max(first.timeout / _TIMEOUT_SHARE, 0.01), 1.0))
+        return min(waits, default=None)
 
-    def _hear(self, process: RowProcess, answer: dict[str, Any]) -> None:
+    def _hear(self, member: Member, answer: dict[str, Any]) -> None:
         match answer:
             case {"broken": error}:
                 self._fail_jobs(error)
                 return
+            case {"stopped": _}:
+                self._stop()
+                return
             case {"evaluated": index}:
-                self.dealer.settled(index, rows.count(process.block))
-                self._deaths = 0
-        process.started = True
-        process.job, process.block = None, ()
-        self._occupy(process)
+                self.dealer.settled(index, rows.count(member.block))
+        self._deaths[member.slot] = 0
+        member.job, member.block, member.telling = None, (), None
+        self._occupy(member)
 
-    def _occupy(self, process: RowProcess) -> None:
+    def _occupy(self, member: Member) -> None:
         """Give an idle process its next order."""
+        if self._untold:
+            member.telling = self._untold.popleft()
+            index, row, error = member.telling
+            member.order({"dead": row, "job": index, "error": error})
+            return
         whole = self.dealer.next_whole()
         if whole is not None:
-            process.order({"finish": whole})
+            member.order({"finish": whole})
             return
         block = self.dealer.next_block()
         if block is not None:
-            process.job, process.block = block
-            process.order({"job": process.job, "rows": process.block})
+            member.job, member.block = block
+            member.order({"job": member.job, "rows": member.block})
             return
-        process.order("stop")
+        member.order("stop")
 
-    def _bury(self, process: RowProcess) -> None:
-        """See what a process that ended was at, and start another if there is work left."""
-        for fd in (process.answers, process.death):
-            if fd >= 0:
-                self.selector.unregister(fd)
-                os.close(fd)
-        with contextlib.suppress(BrokenPipeError):
-            process.orders.close()
-        del self.pool[process.slot]
-        _, status = os.waitpid(process.pid, 0)
-        if status == 0 and process.stopping:
+    def _look_for_overdue(self) -> None:
+        """End the processes that have been at one row for longer than the timeout."""
+        timeout = self.jobs[0].timeout
+        if timeout is None:
             return
-        cause = _cause(os.waitstatus_to_exitcode(status))
-        row = self.cells[process.slot]
-        if process.job is not None and row != IDLE:
-            self._record_death(process.job, row, process.block, cause)
-        elif not process.started or self._deaths >= _DEATHS_WITHOUT_ROW:
-            self._fail_jobs(_error("ProcessDied", f"the row process died: {cause}"))
+        now = time.monotonic()
+        for member in self.pool.members.values():
+            row = self.pool.board.rows[member.slot]
+            if row != member.row:
+                member.row, member.since = row, now
+            elif row != IDLE and member.overdue is None and now - member.since > timeout:
+                member.overdue = row
+                self.pool.abort(member)
+
+    def _look_for_failures(self) -> None:
+        """Count the failures of the run's other jobs now and then, as all count together."""
+        most = self.jobs[0].max_failures
+        if most is None or time.monotonic() < self._count_due:
             return
+        self._count_due = time.monotonic() + _COUNT_SECONDS
+        mine = {job.name for job in self.jobs}
+        elsewhere = sum(
+            journal.counts(path)[1]
+            for path in self.workdir.journals()
+            if run_of(job_of(path)) == run_of(self.jobs[0].name) and job_of(path) not in mine
+        )
+        self.pool.board.limit = max(1, most - elsewhere)
+        if elsewhere >= most:
+            self._stop()
+
+    def _see_to_death(self, member: Member, death: Death) -> None:
+        """Do justice to the row that a dead process was at, and start another process."""
+        if death.code == 0 and member.stopping:
+            return
+        if member.telling is not None:
+            self._note_failed(*member.telling)
+        row = self.pool.board.rows[member.slot]
+        if member.job is not None and row != IDLE:
+            self._deaths[member.slot] = 0
+            self._judge(member, row, death)
         else:
-            self._deaths += 1
-            if process.job is not None:
-                self.dealer.give_back(process.job, process.block)
-        self._start(process.slot)
+            if member.job is not None:
+                self._take_back(member.job, member.block)
+            deaths = self._deaths[member.slot] = self._deaths.get(member.slot, 0) + 1
+            if deaths >= _MOST_DEATHS:
+                self._last_cause = _cause(death)
+                _say(
+                    f"a row process died {deaths} times before it got to a row, so no other "
+                    f"is started in its place: {_cause(death)}"
+                )
+                return
+        if not self._ended:
+            self.pool.start(member.slot)
 
-    def _record_death(self, index: int, row: int, block: Ranges, cause: str) -> None:
-        """Give the row under way its error, and the rest of its block back."""
-        done, rest = _around(block, row)
-        self.dealer.settled(index, done + 1)
-        self.dealer.give_back(index, rest)
+    def _judge(self, member: Member, row: int, death: Death) -> None:
+        """Decide whether a row under way when its process died failed, or has another try."""
+        assert member.job is not None
+        before, rest = _around(member.block, row)
+        self.dealer.settled(member.job, before)
+        if member.overdue not in (None, row):  # that row did end, and this one is innocent
+            self.dealer.give_back(member.job, ((row, row + 1), *rest))
+            return
+        tries = self._tries[member.job, row] = self._tries.get((member.job, row), 0) + 1
+        outside = member.overdue is None and -death.code in _FROM_OUTSIDE
+        if outside and tries < _MOST_TRIES:
+            self.dealer.give_back(member.job, ((row, row + 1), *rest))
+            return
+        self.dealer.settled(member.job, 1)
+        self.dealer.give_back(member.job, rest)
         self.failed = True
-        error = _error("ProcessDied", f"the process died: {cause}")
-        self._journal(self.jobs[index]).failed(row, 0.0, 0.0, error)
+        self._untold.append((member.job, row, self._error_of(member, death)))
+        self.pool.board.failed[member.slot] += 1
+        if self.pool.board.is_over_limit():
+            self._stop()
+
+    def _error_of(self, member: Member, death: Death) -> dict[str, Any]:
+        timeout = self.jobs[0].timeout
+        if member.overdue is not None and timeout is not None:
+            cause = f"the row took longer than its timeout of {duration(timeout)}"
+            return describe_death(cause, death.report, kind="Timeout")
+        error = describe_death(f"the process died: {_cause(death)}", death.report)
+        return {**error, "memory": death.memory}
+
+    def _take_back(self, index: int, block: Ranges) -> None:
+        """Deal the rows of a block again that no journal holds."""
+        left = rows.common(block, left_to_do(self.workdir, self.jobs[index]))
+        self.dealer.settled(index, rows.count(block) - rows.count(left))
+        self.dealer.give_back(index, left)
+
+    def _stop(self) -> None:
+        """End the run, as too many rows failed."""
+        most = self.jobs[0].max_failures
+        message = f"{most:,} rows failed (max_failures = {most}), so the others were not tried"
+        self._fail_jobs(describe_death(message, kind="TooManyFailures"))
 
     def _fail_jobs(self, error: dict[str, Any]) -> None:
-        """Note that the jobs cannot be evaluated, and end the row processes."""
-        self.failed = True
-        for process in self.pool.values():
-            process.order("stop")
-        if self._deaths > _DEATHS_WITHOUT_ROW:
+        """Note why the jobs with rows left are not evaluated any further, once."""
+        if self._ended:
             return
-        self._deaths = _DEATHS_WITHOUT_ROW + 1
-        print(f"{error['type']}: {error['message']}", file=sys.stderr, flush=True)
-        for job in self.jobs:
-            if left_to_do(self.workdir, job):
-                self._journal(job).job_failed(error)
+        self._ended = self.failed = True
+        _say(f"{error['type']}: {error['message']}")
+        with suppress(OSError):  # said above; where nothing can be written, there is no more
+            for job in self.jobs:
+                if left_to_do(self.workdir, job):
+                    self._journal(job).job_failed(error)
+
+    def _tell_what_is_left(self) -> None:
+        """Journal what no row process was there to journal."""
+        while self._untold:
+            self._note_failed(*self._untold.popleft())
+        if self.dealer.has_rows():
+            cause = f"the row processes died before they got to a row: {self._last_cause}"
+            self._fail_jobs(describe_death(cause))
+        for writer in self._journals.values():
+            writer.close()
+
+    def _note_failed(self, index: int, row: int, error: dict[str, Any]) -> None:
+        writer = self._journal(self.jobs[index])
+        with disk_errors(writer.path):
+            writer.failed(row, 0.0, 0.0, error)
 
     def _journal(self, job: Job) -> JournalWriter:
         if job.name not in self._journals:
             writer = JournalWriter(self.workdir.new_journal(job.name), origin(job))
             self._journals[job.name] = writer
         return self._journals[job.name]
-
-    def _check_lifeline(self) -> None:
-        assert self.lifeline is not None
-        if not os.read(self.lifeline, 1024):
-            raise SystemExit(1)
-
-    def end_pool(self) -> None:
-        """End all row processes; what they have journaled stays."""
-        for process in self.pool.values():
-            os.kill(process.pid, signal.SIGTERM)
-        signal.signal(signal.SIGALRM, lambda *_: self._kill_pool())
-        signal.setitimer(signal.ITIMER_REAL, _END_SECONDS)
-        for process in self.pool.values():
-            os.waitpid(process.pid, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-    def _kill_pool(self) -> None:
-        for process in self.pool.values():
-            try:
-                os.kill(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
 
 
 def left_to_do(workdir: Workdir, job: Job) -> Ranges:
@@ -332,25 +317,28 @@ def _around(block: Ranges, row: int) -> tuple[int, Ranges]:
     return before, rest
 
 
-def _cause(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
+def _cause(death: Death) -> str:
+    if death.code >= 0:
+        return f"exit code {death.code}"
     try:
-        return f"signal {-code} ({signal.Signals(-code).name})"
+        name = f" ({signal.Signals(-death.code).name})"
     except ValueError:
-        return f"signal {-code}"
+        name = ""
+    text = f"signal {-death.code}{name}"
+    if death.code == -signal.SIGKILL:
+        used = size_text(death.memory)
+        return f"{text}; was there too little memory? it used {used} at most"
+    return text
 
 
-def _error(kind: str, message: str) -> dict[str, Any]:
-    return {"type": kind, "message": message, "host": machine.host(), "when": now()}
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
 def _changed_error(files: Sequence[str]) -> dict[str, Any]:
     listed = ", ".join(files[:5])
-    return _error(
-        TaskError.__name__,
-        f"file_dep changed since the task was submitted: {listed}; run the task again",
-    )
+    message = f"file_dep changed since the task was submitted: {listed}; run the task again"
+    return describe_death(message, kind=TaskError.__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -374,15 +362,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = args.jobs or job_names(workdir, args.run)
     jobs = [read_job(workdir, name) for name in names]
     supervisor = Supervisor(workdir, jobs, args.pool_size, 0 if args.lifeline else None)
+    signal.signal(signal.SIGTERM, _terminate)
+    return _told(supervisor.run)
 
-    def terminate(*_: object) -> NoReturn:
-        raise SystemExit(_TERMINATED)
 
-    signal.signal(signal.SIGTERM, terminate)
-    try:
-        return _told(supervisor.run)
-    finally:
-        supervisor.end_pool()
+def _terminate(*_: object) -> NoReturn:
+    raise SystemExit(_TERMINATED)
 
 
 def _told(action: Callable[[], int]) -> int:

@@ -13,11 +13,12 @@ import psyrun
 PACKAGE = Path(psyrun.__file__).parent
 
 LAYERS = {
-    0: "exceptions version signature columns rows settings",
-    1: "pspace files locks machine progress taskfiles npy dealing fingerprint loading",
+    0: "exceptions version signature columns rows settings units",
+    1: "pspace files locks machine progress taskfiles npy dealing fingerprint loading "
+    "board output",
     2: "store scheduler",
     3: "workdir journal runfile jobs snapshot code",
-    4: "state partial merge present backend failures follow",
+    4: "state partial merge present backend failures follow pool",
     5: "tasks plan salvage mapper",
     6: "run rowprocess worker report",
     7: "commands main __main__",

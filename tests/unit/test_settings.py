@@ -12,6 +12,7 @@ KINDS = {
     "names",
     "files",
     "count",
+    "seconds",
     "flag",
     "path",
     "text",

@@ -1,0 +1,330 @@
+"""Own the processes below a supervisor: starting, hearing, ending and burying them.
+
+Knows how row processes are told things and how they die; which rows they get is the worker's.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TextIO
+
+from psyrun.board import IDLE, Board
+from psyrun.rows import Ranges
+
+_END_SECONDS = 5.0
+_ABORT_SECONDS = 1.0
+_MOST_REPORT_BYTES = 1 << 16
+DeadRow = tuple[int, int, dict[str, Any]]
+"""A row over which a process died: the job's index, the row and its error."""
+
+_TO_SUPERVISOR_ALONE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@dataclass
+class Member:
+    """A row process as its supervisor sees it.
+
+    Attributes
+    ----------
+    slot : int
+        Its place.
+    pid : int
+        Its process id; also the number of its process group.
+    orders : text file
+        Where it is told what to do.
+    answers : int
+        The file descriptor of the pipe on which it answers.
+    report : int
+        The descriptor of the file in which a crash leaves where it happened.
+    death : int
+        A file descriptor that can be read once it has ended; -1 where there is no such thing.
+    job, block : int or None, ranges
+        What it works on.
+    telling : tuple or None
+        The dead row that it was given to journal.
+    stopping : bool
+        Whether it was told to end.
+    row, since : int, float
+        The row it was last seen at, and when it was first seen there (`time.monotonic`).
+    overdue : int or None
+        The row for which it is being ended, as that took too long.
+    """
+
+    slot: int
+    pid: int
+    orders: TextIO
+    answers: int
+    report: int
+    death: int = -1
+    job: int | None = None
+    block: Ranges = ()
+    telling: DeadRow | None = None
+    stopping: bool = False
+    row: int = IDLE
+    since: float = 0.0
+    overdue: int | None = None
+    buffer: bytes = b""
+
+    def order(self, message: Any) -> None:
+        """Tell it what to do; one that is dead is found out when its pipe ends."""
+        self.stopping = message == "stop"
+        try:
+            self.orders.write(json.dumps(message) + "\n")
+            self.orders.flush()
+        except BrokenPipeError:
+            pass
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it and to whatever it has started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a row process ended.
+
+    Attributes
+    ----------
+    code : int
+        Its exit code, negative for a signal.
+    report : str
+        What Python's fault handler said, if it crashed.
+    memory : int
+        The most memory that it used, in bytes.
+    """
+
+    code: int
+    report: str
+    memory: int
+
+
+@dataclass
+class Pool:
+    """The row processes of a worker.
+
+    Parameters
+    ----------
+    board : Board
+        What they share.
+    become : callable
+        Called in a new process with its slot and the descriptors of its orders, its answers
+        and its report; when it returns, the process ends.
+    lifeline : int or None
+        A file descriptor; when its other end closes, `events` raises `SystemExit`.
+    """
+
+    board: Board
+    become: Callable[[int, int, int, int], None]
+    lifeline: int | None = None
+    members: dict[int, Member] = field(default_factory=dict)
+    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _guarded: int = -1
+
+    def open(self) -> None:
+        """Start the guard, which ends all row processes should this process die."""
+        if self.lifeline is not None:
+            self._selector.register(self.lifeline, selectors.EVENT_READ)
+        watched, self._guarded = os.pipe()
+        if os.fork() == 0:
+            os.close(self._guarded)
+            _guard(self.board, watched)
+        os.close(watched)
+
+    def start(self, slot: int) -> None:
+        """Fork a row process. This process has no threads, and loads nothing of the user's."""
+        order_end, orders = os.pipe()
+        answers, answer_end = os.pipe()
+        report = _memory_file()
+        self.board.rows[slot] = IDLE
+        pid = os.fork()
+        if pid == 0:
+            self._be_row_process(slot, (order_end, answer_end, report), [orders, answers])
+        with contextlib.suppress(OSError):  # the child does both too: who comes first is open
+            os.setpgid(pid, pid)
+        self.board.pids[slot] = pid
+        os.close(order_end)
+        os.close(answer_end)
+        death = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+        member = Member(slot, pid, os.fdopen(orders, "w"), answers, report, death)
+        self.members[slot] = member
+        for fd in (answers, death):
+            if fd >= 0:
+                self._selector.register(fd, selectors.EVENT_READ, slot)
+
+    def _be_row_process(self, slot: int, own: tuple[int, int, int], foreign: list[int]) -> None:
+        """Be a row process from here on; never returns."""
+        code = 1
+        try:
+            os.setpgid(0, 0)
+            self.board.pids[slot] = os.getpid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            foreign.append(self._guarded)
+            for member in self.members.values():
+                foreign += [member.orders.fileno(), member.answers, member.report, member.death]
+            for fd in foreign:
+                if fd >= 0:
+                    os.close(fd)
+            self._selector.close()
+            self.become(slot, *own)
+            code = 0
+        except BaseException:  # noqa: BLE001 - nothing may escape into the supervisor's code
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            _leave(code)
+
+    def events(self, seconds: float | None) -> Iterator[tuple[Member, dict[str, Any] | Death]]:
+        """Wait for what row processes say and for their deaths, for some time at most.
+
+        A process that has died is no longer a member when that is told.
+
+        Raises
+        ------
+        SystemExit
+            If the lifeline ends.
+        """
+        for key, _ in self._selector.select(seconds):
+            if self._selector.get_map().get(key.fd) is not key:
+                continue  # of a process buried a moment ago, whose number is used again
+            if key.fd == self.lifeline:
+                if not os.read(self.lifeline, 1024):
+                    raise SystemExit(1)
+                continue
+            yield from self._listen(self.members[key.data], key.fd)
+
+    def _listen(
+        self, member: Member, fd: int
+    ) -> Iterator[tuple[Member, dict[str, Any] | Death]]:
+        """Hear what a process says, until its pipe ends or it is dead.
+
+        A child of a dead row process may hold the pipe open: so its death is watched itself.
+        """
+        if fd == member.death:
+            os.set_blocking(member.answers, False)
+        try:
+            data = os.read(member.answers, 1 << 16)
+        except BlockingIOError:
+            data = b""
+        if not data:
+            yield member, self._bury(member)
+            return
+        *lines, member.buffer = (member.buffer + data).split(b"\n")
+        for line in lines:
+            yield member, json.loads(line)
+
+    def _bury(self, member: Member) -> Death:
+        """Let go of a process that has ended, and find out how."""
+        for fd in (member.answers, member.death):
+            if fd >= 0:
+                self._selector.unregister(fd)
+                os.close(fd)
+        with contextlib.suppress(BrokenPipeError):
+            member.orders.close()
+        del self.members[member.slot]
+        _, status, usage = os.wait4(member.pid, 0)
+        self.board.pids[member.slot] = 0
+        code = os.waitstatus_to_exitcode(status)
+        if code != 0:
+            member.signal(signal.SIGKILL)  # what it started must not go on for a dead row
+        report = os.pread(member.report, _MOST_REPORT_BYTES, 0).decode(errors="replace")
+        os.close(member.report)
+        return Death(code, report, usage.ru_maxrss * _MAXRSS_BYTES)
+
+    def abort(self, member: Member) -> None:
+        """End a process that takes too long, so that it leaves a report; at once if it can't.
+
+        The fault handler writes the report within the signal's handler, also while compiled
+        code runs that never comes back to Python.
+        """
+        _forbid_core(member.pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(member.pid, signal.SIGABRT)
+        deadline = time.monotonic() + _ABORT_SECONDS
+        while time.monotonic() < deadline:
+            if os.waitid(os.P_PID, member.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                return
+            time.sleep(0.005)
+        member.signal(signal.SIGKILL)
+
+    def end(self) -> None:
+        """End all row processes and what they have started; what is journaled stays."""
+        for member in self.members.values():
+            member.signal(signal.SIGTERM)
+        signal.signal(signal.SIGALRM, lambda *_: self._kill())
+        signal.setitimer(signal.ITIMER_REAL, _END_SECONDS)
+        for member in self.members.values():
+            os.waitpid(member.pid, 0)
+            self.board.pids[member.slot] = 0
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.members.clear()
+
+    def _kill(self) -> None:
+        for member in self.members.values():
+            member.signal(signal.SIGKILL)
+
+
+_MAXRSS_BYTES = 1 if os.uname().sysname == "Darwin" else 1024
+"""The unit of `ru_maxrss`, see getrusage(2): kilobytes on Linux, bytes on macOS."""
+
+
+def _memory_file() -> int:
+    """Make a file without a name, and return its descriptor."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("psyrun-report")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _forbid_core(pid: int) -> None:
+    """See to it that a process leaves no image of its memory, where that can be done."""
+    import resource
+
+    if hasattr(resource, "prlimit"):
+        with contextlib.suppress(OSError):
+            _, hard = resource.prlimit(pid, resource.RLIMIT_CORE)
+            resource.prlimit(pid, resource.RLIMIT_CORE, (0, hard))
+
+
+def _guard(board: Board, watched: int) -> NoReturn:
+    """Wait for the death of the supervisor; then end its row processes, whatever they do.
+
+    A process of its own, in a session of its own, so that it outlives the supervisor however
+    that dies. It holds nothing and reads nothing but the end of a pipe.
+    """
+    try:
+        os.setsid()
+        for number in _TO_SUPERVISOR_ALONE:
+            signal.signal(number, signal.SIG_IGN)
+        _keep_only(watched)
+        os.read(watched, 1)
+        for pid in board.pids:
+            if pid:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(pid, signal.SIGKILL)
+    finally:
+        os._exit(0)
+
+
+def _keep_only(fd: int) -> None:
+    """Close all descriptors but one, so that nobody waits for the end of a pipe for us."""
+    os.closerange(0, fd)
+    os.closerange(fd + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process without what Python does at its end: much of it is the supervisor's."""
+    import sys
+
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
