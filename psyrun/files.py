@@ -6,14 +6,16 @@ holds the task's lock.
 """
 
 import contextlib
+import glob
 import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from psyrun import machine
 from psyrun.exceptions import WorkdirError
 
 TEMPORARY = ".tmp-"
@@ -51,6 +53,24 @@ def disk_errors(path: Path, verb: str = "write") -> Iterator[None]:
         raise WorkdirError(message) from err
 
 
+def new_file(names: Iterable[Path]) -> Path:
+    """Make an empty file under the first name that nothing has, and return its path.
+
+    Raises
+    ------
+    WorkdirError
+        If that cannot be written.
+    """
+    for path in names:
+        with disk_errors(path):
+            try:
+                path.open("xb").close()
+            except FileExistsError:
+                continue
+            return path
+    raise FileExistsError("all names for the file are taken")
+
+
 def sync(path: Path) -> None:
     """Wait until a file's (or a folder's list of names') bytes are on the disk."""
     if os.name == "nt":  # Windows flushes only what is open for writing, and no folders
@@ -78,7 +98,7 @@ def replacing(path: Path, *, settle: bool = True, flush: bool = True) -> Iterato
         Whether to wait until the file itself is on the disk; not needed for what means
         nothing after a power failure.
     """
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    temporary = _temporary(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -100,7 +120,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     A folder that already stands at `path` stays: folders made this way are named by a digest
     of what is in them.
     """
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    temporary = _temporary(path)
     with disk_errors(path):
         try:
             temporary.mkdir(parents=True)
@@ -203,6 +223,20 @@ def crc32(path: Path) -> int:
         while block := file.read(_BLOCK):
             crc = zlib.crc32(block, crc)
     return crc
+
+
+def _temporary(path: Path) -> Path:
+    """Name the unfinished form of a file: it tells which process writes it, and where."""
+    return path.with_name(f"{TEMPORARY}{machine.host()}-{os.getpid()}-{path.name}")
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove what dead processes of this host have left of a file they were to write."""
+    start = f"{TEMPORARY}{machine.host()}-"
+    for other in path.parent.glob(f"{glob.escape(start)}*-{glob.escape(path.name)}"):
+        pid = other.name.removeprefix(start).removesuffix(f"-{path.name}")
+        if pid.isdecimal() and machine.process_start(int(pid)) is None:
+            other.unlink(missing_ok=True)
 
 
 def remove_temporary(folder: Path) -> None:

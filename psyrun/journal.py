@@ -269,7 +269,7 @@ def _hop(
 ) -> Iterator[tuple[int, int, float, int, int]]:
     """Yield each sound frame, noting what is unreadable.
 
-    With `trusting`, a frame that ends where the next marker stands needs no CRC.
+    With `trusting`, a row's frame that ends where the next marker stands needs no CRC.
 
     Yields
     ------
@@ -289,18 +289,19 @@ def _hop(
             found == marker
             and following <= size
             and (
-                (trusting and data[following : following + 4] == marker)
+                (trusting and kind and data[following : following + 4] == marker)
                 or crc32(data[position:end]) == unpack_crc(data, end)[0]
             )
         ):
             yield kind, row, duration, start, end
             position = following
             continue
+        whole = found == marker and following <= size
         following = _next_frame(data, position + 1)
-        if following < 0:
+        if following < 0 and not whole:
             break
         notes.damaged += 1
-        position = following
+        position = following if following >= 0 else size
     notes.torn = position < size
 
 

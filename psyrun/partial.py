@@ -14,7 +14,7 @@ from typing import Any
 from psyrun import columns, journal, rows
 from psyrun.columns import Columns
 from psyrun.exceptions import PsyrunError, StoreError, WorkdirError
-from psyrun.files import crc32, replacing, write_record
+from psyrun.files import crc32, new_file, replacing, write_record
 from psyrun.jobs import Job
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
@@ -34,8 +34,10 @@ def write_partial(
 ) -> bool:
     """Turn the journals of a job whose rows are all done into its partial result.
 
-    The journals go once the partial result stands. While a row is failed or missing they stay
-    and nothing is written: they are as good a source, and the failed rows' errors are there.
+    Another self of this job may do the same at the same time: each writes a file of its own,
+    and the one that the note names counts. The journals go once the note stands. While a row is
+    failed or missing they stay and nothing is written: they are as good a source, and the
+    failed rows' errors are there.
 
     Parameters
     ----------
@@ -69,9 +71,13 @@ def write_partial(
     found = label([results[row] for row in wanted], job.rows, space)
     names = [name for name in space.keys() if name not in exclude or name in found]
     data = rows_of(job.rows, space).build() | found
-    path = workdir.partial(job.name, store.ext)
+    path = new_file(workdir.new_partial(job.name, store.ext))
     order = [*names, *(name for name in found if name not in names)]
-    check = save_whole(store, path, {name: data[name] for name in order})
+    try:
+        check = save_whole(store, path, {name: data[name] for name in order})
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     write_note(workdir, job, path, check, names, list(found))
     _remove(journals)
     return True
@@ -156,11 +162,16 @@ def verified(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
             if crc32(source.path) != source.info["crc"]:
                 notes.append(f"{source.path} is damaged and left out")
                 continue
-        elif (sound := rows.of_sorted(journal.sound_rows(source.path))) != source.done:
+        else:
+            sound = rows.of_sorted(journal.sound_rows(source.path))
+            if source.damaged or sound != source.done:
+                notes.append(f"{source.path} is damaged in places; those rows are left out")
+            if source.torn:
+                notes.append(
+                    f"{source.path} ends within a row, which is left out: its process ended "
+                    "while it was being written"
+                )
             source = dataclasses.replace(source, done=sound)  # noqa: PLW2901 - the sound part
-            notes.append(f"{source.path} is damaged in places; those rows are left out")
-        elif source.damaged:
-            notes.append(f"{source.path} is damaged in places; those rows are left out")
         kept.append(source)
     return kept, notes
 

@@ -17,6 +17,7 @@ from typing import Any
 from psyrun import locks, machine, rows, snapshot
 from psyrun.code import frozen_code
 from psyrun.exceptions import JobsRunningWarning, TaskWorkdirDirtyWarning, WorkdirError
+from psyrun.files import remove_abandoned
 from psyrun.follow import Follower
 from psyrun.jobs import Job, read_job, write_jobs
 from psyrun.merge import Merger, check_parameters, check_target, write_result
@@ -155,6 +156,7 @@ def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = Non
         return _outcome(plan, plan.present.state, result)
     workdir.make()
     workdir.tidy()
+    remove_abandoned(plan.resultfile)
     check_target(plan.task.store, plan.resultfile, plan.file.result)
     if plan.action is Action.EVALUATE:
         check_parameters(plan.task.store, plan.task.pspace, plan.task.exclude_from_result)
@@ -388,6 +390,8 @@ def prune(workdir: Workdir, file: RunFile, state: TaskState) -> RunFile:
         for path in folder.iterdir():
             if path.name not in kept:
                 shutil.rmtree(path, ignore_errors=True)
+    for path in workdir.strays({source.path for source in state.sources}):
+        path.unlink(missing_ok=True)
     for path in (*workdir.jobs_folder.iterdir(), *workdir.log_folder.iterdir()):
         if run_of(job_of(path)) not in numbers:
             path.unlink(missing_ok=True)

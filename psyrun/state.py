@@ -14,6 +14,7 @@ from typing import Any
 from psyrun import journal, snapshot
 from psyrun.exceptions import WorkdirError
 from psyrun.files import read_record
+from psyrun.jobs import read_job
 from psyrun.rows import Ranges, RowState
 from psyrun.runfile import Run
 from psyrun.workdir import Workdir, job_of, run_of
@@ -67,7 +68,7 @@ def read_sources(workdir: Workdir, job: str | None = None) -> list[Source]:
     then count as missing.
     """
     # journals first: they go once their rows stand in a partial result, which is then found
-    journals = [s for path in workdir.journals(job) if (s := _read_journal(path))]
+    journals = [s for p in workdir.journals(job) if (s := _read_journal(workdir, p))]
     infos = [workdir.partial_info(job)] if job else workdir.partial_infos()
     return [s for path in infos if (s := read_partial(path))] + journals
 
@@ -85,23 +86,38 @@ def read_partial(path: Path) -> Source | None:
         return None
 
 
-def _read_journal(path: Path) -> Source | None:
+def _read_journal(workdir: Workdir, path: Path) -> Source | None:
     found = journal.scan(path)
-    origin = found.origin
-    known = origin.get("format") == journal.FORMAT
-    if not known or "snapshot" not in origin or "code" not in origin:
+    belongs = _belongs_to(workdir, path, found)
+    if belongs is None:
         return None
     return Source(
         path,
         job_of(path),
-        str(origin["snapshot"]),
-        str(origin["code"]),
+        *belongs,
         found.done,
         found.failed,
         damaged=found.damaged,
         torn=found.torn,
         job_failed=found.job_failed,
     )
+
+
+def _belongs_to(workdir: Workdir, path: Path, found: journal.Scan) -> tuple[str, str] | None:
+    """Tell the snapshot and the code of a journal.
+
+    Its origin says so; where that is damaged, the specification of its job says the same.
+    """
+    origin = found.origin
+    if origin.get("format") == journal.FORMAT and {"snapshot", "code"} <= origin.keys():
+        return str(origin["snapshot"]), str(origin["code"])
+    if origin or not (found.done or found.failed or found.damaged):
+        return None
+    try:
+        job = read_job(workdir, job_of(path))
+    except WorkdirError:
+        return None
+    return job.snapshot, job.code
 
 
 @dataclass(frozen=True)
@@ -163,7 +179,10 @@ class TaskState:
         place = 0
         for start, stop in ranges:
             if moved is None:
-                yield place, start, stop - start
+                # a row's number that was damaged may lie beyond
+                size = min(stop, self.run.size) - start
+                if size > 0:
+                    yield place, start, size
             else:
                 yield from _runs(place, moved[start:stop])
             place += stop - start

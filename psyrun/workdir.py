@@ -4,13 +4,15 @@ The layout is documented in the reference (work directory and file formats).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from psyrun.files import disk_errors, remove_temporary
 
 _JOB = re.compile(r"\d+-\d+")
+_PARTIAL = re.compile(r"\d+-\d+(\.rows)?(\.\d+)?\.\w+")
 _JOURNAL = re.compile(r"\d+-\d+\.\d+\.part")
 
 
@@ -92,11 +94,12 @@ class Workdir:
         """Return a job's specification."""
         return self.jobs_folder / f"{job}.json"
 
-    def partial(self, job: str, ext: str) -> Path:
-        """Return a job's partial result."""
-        if ext == self.partial_info(job).suffix:  # that name is taken
-            return self.out_folder / f"{job}.rows{ext}"
-        return self.out_folder / f"{job}{ext}"
+    def new_partial(self, job: str, ext: str) -> Iterator[Path]:
+        """Yield names for a partial result of a job; the first that does not exist is it."""
+        stem = f"{job}.rows" if ext == self.partial_info(job).suffix else job
+        yield self.out_folder / f"{stem}{ext}"
+        for number in count(1):
+            yield self.out_folder / f"{stem}.{number}{ext}"
 
     def partial_info(self, job: str) -> Path:
         """Return what is known about a job's partial result."""
@@ -129,6 +132,18 @@ class Workdir:
     def partial_infos(self) -> list[Path]:
         """List what is known about all partial results."""
         return sorted(p for p in self.out_folder.glob("*.json") if _JOB.fullmatch(p.stem))
+
+    def strays(self, used: Collection[Path]) -> list[Path]:
+        """List the partial results that no note names: another self of their job came first.
+
+        Parameters
+        ----------
+        used : collection of Path
+            The partial results that notes name.
+        """
+        known = {*used, *self.partial_infos(), *self.journals()}
+        found = (p for p in self.out_folder.iterdir() if _PARTIAL.fullmatch(p.name))
+        return [path for path in found if path not in known]
 
     def make(self) -> None:
         """Make the folders.

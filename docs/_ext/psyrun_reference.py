@@ -26,6 +26,7 @@ KINDS = {
     "names": "a list of names",
     "files": "a list of paths",
     "count": "a whole number, at least 1",
+    "seconds": "a number of seconds above 0",
     "flag": "True or False",
     "path": "a path",
     "text": "a text",

@@ -7,6 +7,7 @@ import click
 from psyrun import rows
 from psyrun.commands.messages import show_note, show_warning
 from psyrun.exceptions import WorkdirError
+from psyrun.files import remove_abandoned
 from psyrun.merge import check_target, save
 from psyrun.salvage import Found, classes_known, find_rows
 from psyrun.store import Store, store_for
@@ -18,6 +19,7 @@ def merge_folder(folder: Path, file: Path) -> int:
     """Merge the rows of a folder that are done into a file."""
     store = store_for(file)
     check_target(store, file)
+    remove_abandoned(file)
     found = _merge(folder, store, file)
     for note in found.notes:
         show_warning(note)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import pickle
 import time
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psyrun import locks, machine, rows
-from psyrun.exceptions import StoreError
-from psyrun.jobs import Job, origin
+from psyrun.exceptions import StoreError, TaskWarning
+from psyrun.jobs import Job, origin, write_jobs
 from psyrun.journal import JournalWriter
 from psyrun.mapper.memory import as_row, check_callable, names_of, schedule, where
 from psyrun.merge import Merger, check_target, is_intact, save, warn_of_ineffective
-from psyrun.partial import label
+from psyrun.partial import label, verified
 from psyrun.present import next_number, state_for
 from psyrun.pspace.sharding import shard
 from psyrun.rows import RowState
@@ -89,6 +90,11 @@ def map_pspace_hdd_backed(  # noqa: PLR0913, PLR0917 - the arguments of 0.8
         Whatever `fn` raises, with a note that names the assignment; rows finished before are
         kept.
 
+    Warns
+    -----
+    TaskWarning
+        If rows on disk were damaged; they are evaluated again.
+
     Examples
     --------
     >>> import tempfile
@@ -135,6 +141,10 @@ def _bring_up(
     state, _ = state_for(target.workdir, run, space, sources)
     if state.complete and file.result is not None and _stands(file.result, run, target):
         return target.store.load(target.path)
+    sources, notes = verified(sources)
+    for note in notes:
+        warnings.warn(note, TaskWarning, stacklevel=4)
+    state, _ = state_for(target.workdir, run, space, sources)
     target.workdir.make()
     target.workdir.tidy()
     encoded.write(target.workdir.snapshot(run.snapshot))
@@ -200,6 +210,7 @@ def _evaluate_missing(
         return None
     kept: list[dict[str, Any]] = []
     if count:
+        write_jobs(target.workdir, [job])
         journal = JournalWriter(target.workdir.new_journal(job.name), origin(job))
         try:
             for start, stop in todo:
@@ -291,7 +302,7 @@ def _columns(
 ) -> Mapping[str, Column]:
     """Join parameters and results; from memory where all are there, else from the journals."""
     if kept is None:
-        state = task_state(target.workdir, run)
+        state = task_state(target.workdir, run, verified(read_sources(target.workdir))[0])
         return Merger(target.workdir, state, space, target.store).columns(target.exclude)
     found = label(kept, ((0, space.size),), space)
     columns = dict(space.build()) | found

@@ -6,7 +6,12 @@ import pytest
 
 from psyrun import Param
 from psyrun import map_pspace_hdd_backed as mapped
-from psyrun.exceptions import IneffectiveExcludeWarning, LockedError, StoreError
+from psyrun.exceptions import (
+    IneffectiveExcludeWarning,
+    LockedError,
+    StoreError,
+    TaskWarning,
+)
 
 
 def backed(*args: Any, **options: Any) -> Any:
@@ -156,3 +161,31 @@ def test_two_at_once_is_refused(tmp_path):
         return a
 
     assert backed(fn, Param(a=[1]), tmp_path / "r.pkl")["result"] == [1]
+
+
+def test_a_damaged_row_is_evaluated_again(tmp_path):
+    path = tmp_path / "r.pkl"
+    backed(Counting(), Param(a=range(5)), path)
+    (journal,) = (tmp_path / "r.pkl.psyrun" / "out").glob("*.part")
+    data = bytearray(journal.read_bytes())
+    data[-6] ^= 1
+    journal.write_bytes(data)
+    path.unlink()
+    again = Counting()
+    with pytest.warns(TaskWarning, match="damaged in places"):
+        assert backed(again, Param(a=range(5)), path)["y"] == [0, 1, 4, 9, 16]
+    assert again.calls == [4]
+
+
+def test_a_damaged_head_of_a_journal_costs_no_row(tmp_path):
+    path = tmp_path / "r.pkl"
+    backed(Counting(), Param(a=range(5)), path)
+    (journal,) = (tmp_path / "r.pkl.psyrun" / "out").glob("*.part")
+    data = bytearray(journal.read_bytes())
+    data[data.index(b'"snapshot"')] ^= 1
+    journal.write_bytes(data)
+    path.unlink()
+    again = Counting()
+    with pytest.warns(TaskWarning, match="damaged in places"):
+        assert backed(again, Param(a=range(5)), path)["y"] == [0, 1, 4, 9, 16]
+    assert again.calls == []

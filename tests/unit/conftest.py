@@ -63,7 +63,8 @@ class Desk:
         """Write a journal and turn it into a partial result."""
         self.journal(job, done)
         assert write_partial(self.workdir, job, self.spaces[job.snapshot], self.store, exclude)
-        return self.workdir.partial(job.name, self.store.ext)
+        (source,) = (s for s in read_sources(self.workdir, job.name) if not s.is_journal)
+        return source.path
 
     def run(self, space: str, code: str = "code", **others: Any) -> Run:
         run = Run(number=9, snapshot=space, code=code, size=self.spaces[space].size)

@@ -3,7 +3,7 @@ import zlib
 
 import pytest
 
-from psyrun import files
+from psyrun import files, machine
 from psyrun.exceptions import StoreError, WorkdirError
 
 
@@ -123,3 +123,36 @@ def test_only_what_is_unfinished_is_removed(tmp_path):
     (tmp_path / "tmp-kept").write_text("")
     files.remove_temporary(tmp_path)
     assert names(tmp_path) == [".hidden", "tmp-kept"]
+
+
+def leave_unfinished(folder, name):
+    """Write a file as a process does that is killed over it."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with files.replacing(folder / name) as temporary:
+            temporary.write_text("half")
+            os.write(write, temporary.name.encode())
+            os._exit(1)
+    os.close(write)
+    os.waitpid(pid, 0)
+    with os.fdopen(read) as file:
+        return file.read()
+
+
+def test_what_a_dead_process_left_unfinished_is_removed(tmp_path):
+    left = leave_unfinished(tmp_path, "result.pkl")
+    other = leave_unfinished(tmp_path, "other.pkl")
+    assert names(tmp_path) == sorted([left, other])
+    files.remove_abandoned(tmp_path / "result.pkl")
+    assert names(tmp_path) == [other]
+
+
+def test_what_a_living_process_or_another_host_writes_is_left_alone(tmp_path):
+    with files.replacing(tmp_path / "result.pkl") as temporary:
+        temporary.write_text("half")
+        elsewhere = leave_unfinished(tmp_path, "result.pkl")
+        foreign = tmp_path / elsewhere.replace(machine.host(), "elsewhere")
+        (tmp_path / elsewhere).rename(foreign)
+        files.remove_abandoned(tmp_path / "result.pkl")
+        assert names(tmp_path) == sorted([foreign.name, temporary.name])

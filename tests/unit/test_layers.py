@@ -26,6 +26,7 @@ LAYERS = {
 """Rooms by layer: a room is a module or package right below `psyrun`."""
 
 SAME_LAYER = {
+    "files": "machine",
     "locks": "files machine",
     "jobs": "workdir",
     "runfile": "workdir",

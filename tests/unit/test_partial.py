@@ -94,7 +94,7 @@ def test_a_partial_result_that_stands_is_left_alone(desk, space):
 
 def test_a_partial_result_whose_note_is_missing_is_written_again(desk, space):
     job = desk.job("1-0", space, ((0, 1),))
-    desk.workdir.partial("1-0", ".pkl").write_bytes(b"half")
+    desk.workdir.out_folder.joinpath("1-0.pkl").write_bytes(b"half")
     desk.partial(job, {0: {"y": 5}})
     assert desk.store.load(only_source(desk).path)["y"] == [5]
 
@@ -201,3 +201,55 @@ def test_a_journal_that_shrank_since_is_damage(desk, space):
     os.truncate(path, path.stat().st_size - 3)
     with pytest.raises(WorkdirError, match="is damaged; run the task again"):
         read_results(source, desk.spaces[space], desk.store)
+
+
+class Outrun(PickleStore):
+    """A store that, before it writes, lets another self of its job come first; then it dies."""
+
+    atomic = True
+
+    def __init__(self, first):
+        self.first = first
+
+    def save(self, filename, data):
+        self.first()
+        Path(filename).write_bytes(b"other bytes than those of the first")
+        raise KeyboardInterrupt
+
+
+def test_a_job_that_runs_twice_at_once_spoils_nothing(desk, space):
+    job = desk.job("1-0", space, ((0, 2),))
+    desk.journal(job, {0: {"y": 0}, 1: {"y": 1}})
+    of_space = desk.spaces[space]
+
+    def first():
+        assert write_partial(desk.workdir, job, of_space, PickleStore())
+
+    with pytest.raises(KeyboardInterrupt):
+        write_partial(desk.workdir, job, of_space, Outrun(first))
+    assert desk.merged(desk.run(space, size=2))["y"][:2] == [0, 1]
+    assert verified(read_sources(desk.workdir))[1] == []
+
+
+def test_both_selves_of_a_job_may_finish(desk, space):
+    job = desk.job("1-0", space, ((0, 3),))
+    desk.journal(job, {0: {"y": 0}, 1: {"y": 1}, 2: {"y": 2}})
+    of_space = desk.spaces[space]
+
+    class Late(PickleStore):
+        def save(self, filename, data):
+            assert write_partial(desk.workdir, job, of_space, PickleStore())
+            super().save(filename, data)
+
+    assert write_partial(desk.workdir, job, of_space, Late())
+    assert desk.merged(desk.run(space))["y"] == [0, 1, 2]
+    assert verified(read_sources(desk.workdir))[1] == []
+
+
+def test_a_torn_tail_is_told_before_rows_are_relied_on(desk, space):
+    path = desk.journal(desk.job("1-0", space, ((0, 3),)), {0: {"y": 0}, 1: {"y": 1}})
+    path.write_bytes(path.read_bytes()[:-3])
+    (source,), (note,) = verified(read_sources(desk.workdir))
+    assert source.done == ((0, 1),)
+    assert str(path) in note
+    assert "ends within a row" in note

@@ -184,3 +184,33 @@ def test_a_job_that_could_not_begin_is_told(desk, space):
     writer.close()
     (found,) = job_failures(desk.workdir, [job.name, "1-1"])
     assert (found.row, found.job, found.error["message"]) == (None, "1-0", "no")
+
+
+def flip(path, place, bits=1):
+    data = bytearray(path.read_bytes())
+    data[place] ^= bits
+    path.write_bytes(data)
+
+
+def test_a_row_number_that_was_damaged_adds_no_row(desk, space):
+    path = desk.journal(desk.job("1-0", space, ((0, 4),)), {0: {}, 1: {}, 2: {}, 3: {}})
+    row_field = path.read_bytes().index(b"\xf5PSY", 1) + 16
+    flip(path, row_field + 5, 0x40)
+    state = desk.state(desk.run(space))
+    assert [RowState(state) for state in state.states] == [M, D, D, D]
+    assert not state.complete
+
+
+def test_a_damaged_origin_costs_no_row(desk, space):
+    path = desk.journal(desk.job("1-0", space, ((0, 4),)), {0: {}, 1: {}}, {2: "no"})
+    flip(path, path.read_bytes().index(b'"snapshot"'))
+    assert states(desk, desk.run(space)) == [D, D, F, M]
+    (source,) = read_sources(desk.workdir)
+    assert source.damaged == 1
+
+
+def test_a_damaged_origin_of_an_unknown_job_tells_nothing(desk, space):
+    path = desk.journal(desk.job("1-0", space, ((0, 4),)), {0: {}})
+    flip(path, path.read_bytes().index(b'"snapshot"'))
+    desk.workdir.job("1-0").unlink()
+    assert read_sources(desk.workdir) == []
