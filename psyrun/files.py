@@ -53,6 +53,19 @@ def disk_errors(path: Path, verb: str = "write") -> Iterator[None]:
         raise WorkdirError(message) from err
 
 
+@contextlib.contextmanager
+def read_errors(path: Path) -> Iterator[None]:
+    """Do as `disk_errors` where a file is read; `FileNotFoundError` passes as it is."""
+    with disk_errors(path, "read"):
+        gone = None
+        try:
+            yield
+        except FileNotFoundError as err:
+            gone = err
+    if gone is not None:
+        raise gone
+
+
 def new_file(names: Iterable[Path]) -> Path:
     """Make an empty file under the first name that nothing has, and return its path.
 
@@ -219,7 +232,7 @@ def _crc_of(body: Mapping[str, Any]) -> int:
 def crc32(path: Path) -> int:
     """Return the CRC-32 of a file's bytes, read in blocks."""
     crc = 0
-    with path.open("rb") as file:
+    with read_errors(path), path.open("rb") as file:
         while block := file.read(_BLOCK):
             crc = zlib.crc32(block, crc)
     return crc

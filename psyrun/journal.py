@@ -23,13 +23,14 @@ import os
 import struct
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from psyrun.files import disk_errors
+from psyrun.files import disk_errors, read_errors
 from psyrun.rows import Ranges, joined
 
 FORMAT = 1
@@ -198,10 +199,7 @@ def scan(path: Path) -> Scan:
     now (its rows stand in a partial result) counts as empty.
     """
     result = Scan()
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return result
+    data = _read(path)
     rows: list[list[tuple[int, int]]] = [[], []]
     kind_before = first = stop = -1
     for kind, row, _, start, end in _hop(data, result, trusting=True):
@@ -218,6 +216,13 @@ def scan(path: Path) -> Scan:
         rows[kind_before - 1].append((first, stop))
     result.done, result.failed = (joined(ranges) for ranges in rows)
     return result
+
+
+def _read(path: Path) -> bytes:
+    """Read a journal whole; one that is gone by now has no bytes."""
+    with suppress(FileNotFoundError), read_errors(path):
+        return path.read_bytes()
+    return b""
 
 
 def _note_other(notes: Scan, kind: int, payload: bytes) -> None:
@@ -237,26 +242,21 @@ def _decode_origin(payload: bytes) -> dict[str, Any]:
 
 def frames(path: Path) -> Iterator[Frame]:
     """Yield the undamaged frames in the order written; none if the file is gone by now."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return
+    data = _read(path)
     for kind, row, duration, start, end in _hop(data, Scan(), trusting=False):
         yield Frame(kind, row, duration, data[start:end])
 
 
 def sound_rows(path: Path) -> list[int]:
     """List the done rows whose frames are undamaged, ascending."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return []
+    data = _read(path)
     return sorted({row for kind, row, *_ in _hop(data, Scan(), trusting=False) if kind == 1})
 
 
 def done_payloads(path: Path) -> dict[int, bytes]:
     """Read the payloads of undamaged done rows by row; the last one of a row counts."""
-    data = path.read_bytes()
+    with read_errors(path):
+        data = path.read_bytes()
     return {
         row: data[start:end]
         for kind, row, _, start, end in _hop(data, Scan(), trusting=False)
@@ -329,18 +329,16 @@ def counts(path: Path) -> tuple[int, int]:
 
     A row that was evaluated twice counts twice; for progress, not for deciding.
     """
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            tail = min(size, _TAIL_BYTES)
-            while True:
-                file.seek(size - tail)
-                found = _last_counts(file.read(tail))
-                if found or tail == size:
-                    return found or (0, 0)
-                tail = min(size, tail * 8)
-    except FileNotFoundError:
-        return 0, 0
+    with suppress(FileNotFoundError), read_errors(path), path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        tail = min(size, _TAIL_BYTES)
+        while True:
+            file.seek(size - tail)
+            found = _last_counts(file.read(tail))
+            if found or tail == size:
+                return found or (0, 0)
+            tail = min(size, tail * 8)
+    return 0, 0
 
 
 def _last_counts(data: bytes) -> tuple[int, int] | None:

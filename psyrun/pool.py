@@ -195,10 +195,16 @@ class Pool:
             if self._selector.get_map().get(key.fd) is not key:
                 continue  # of a process buried a moment ago, whose number is used again
             if key.fd == self.lifeline:
-                if not os.read(self.lifeline, 1024):
-                    raise SystemExit(1)
+                self._listen_for_end(key.fd)
                 continue
             yield from self._listen(self.members[key.data], key.fd)
+
+    def _listen_for_end(self, lifeline: int) -> None:
+        """End this process if the other end of its lifeline is closed."""
+        with contextlib.suppress(ConnectionResetError):
+            if os.read(lifeline, 1024):
+                return
+        raise SystemExit(1)
 
     def _listen(
         self, member: Member, fd: int

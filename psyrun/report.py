@@ -53,8 +53,10 @@ def accepted_text(present: Present) -> str:
 def complaint(outcome: Outcome, workdir: Workdir) -> Iterator[str]:
     """Say, line by line, why a run has no whole result, and what to do about it."""
     name = outcome.plan.task.name
-    for message in sorted({_cause(failure) for failure in outcome.job_failures}):
-        yield f"{name}: no row could be evaluated: {message}"
+    if outcome.untried:
+        reasons = sorted({_cause(failure) for failure in outcome.job_failures})
+        for reason in reasons or [_why_it_ended(outcome, workdir)]:
+            yield f"{name}: {rows.text(outcome.untried)} had no turn: {reason}"
     total = outcome.done + outcome.failed + outcome.missing
     parts = [
         f"{count:,} {word}"
@@ -68,6 +70,13 @@ def complaint(outcome: Outcome, workdir: Workdir) -> Iterator[str]:
     if outcome.done:
         yield f"  keep the done:   psy run -c {name}   (if you change the code)"
         yield f"  merge the done:  psy merge {workdir.root} FILE"
+
+
+def _why_it_ended(outcome: Outcome, workdir: Workdir) -> str:
+    """Say why the worker came to no end with all rows, as far as it could say so itself."""
+    log = workdir.worker_log(outcome.plan.present.run.number)
+    said = outcome.last_words.split("\n")[-1] or last_line(log)
+    return printable(said.removeprefix("ERROR ")) or f"the worker ended early; its log: {log}"
 
 
 def causes(errors: Sequence[Failure]) -> Iterator[str]:

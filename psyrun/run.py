@@ -59,6 +59,8 @@ class Outcome:
         Jobs that could not begin.
     untried : int
         Rows of the plan that this run came to no end with.
+    last_words : str
+        What the worker on this machine said when it ended early.
     """
 
     plan: Plan
@@ -70,6 +72,7 @@ class Outcome:
     errors: Sequence[Failure] = ()
     job_failures: Sequence[Failure] = ()
     untried: int = 0
+    last_words: str = ""
 
     @property
     def ok(self) -> bool:
@@ -167,7 +170,8 @@ def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = Non
     if plan.action is Action.EVALUATE:
         if not isinstance(plan.task.scheduler, ImmediateRun):
             return _submit(plan, workdir, file, run)
-        _run_here(plan, workdir, run, on_progress)
+        words = _run_here(plan, workdir, run, on_progress)
+        return dataclasses.replace(_conclude(plan, workdir, file, run), last_words=words)
     return _conclude(plan, workdir, file, run)
 
 
@@ -293,8 +297,8 @@ def _submit_jobs(
     }
 
 
-def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | None) -> None:
-    """Start one worker for all jobs, and follow its files until it ends."""
+def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | None) -> str:
+    """Start one worker for all jobs, follow its files until it ends; return its last words."""
     task, scheduler = plan.task, plan.task.scheduler
     assert isinstance(scheduler, ImmediateRun)
     size = task.pool_size or machine.usable_cores()
@@ -309,6 +313,7 @@ def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | 
     finally:
         scheduler.kill(worker)
         scheduler.wait(worker)
+    return scheduler.last_words(worker)
 
 
 def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:

@@ -263,7 +263,7 @@ class Supervisor:
     def _stop(self) -> None:
         """End the run, as too many rows failed."""
         most = self.jobs[0].max_failures
-        message = f"{most:,} rows failed (max_failures = {most}), so the others were not tried"
+        message = f"{most:,} rows failed (max_failures = {most})"
         self._fail_jobs(describe_death(message, kind="TooManyFailures"))
 
     def _fail_jobs(self, error: dict[str, Any]) -> None:
@@ -271,7 +271,7 @@ class Supervisor:
         if self._ended:
             return
         self._ended = self.failed = True
-        _say(f"{error['type']}: {error['message']}")
+        _say(f"{error['type']}: {error['message']}", self.lifeline)
         with suppress(OSError):  # said above; where nothing can be written, there is no more
             for job in self.jobs:
                 if left_to_do(self.workdir, job):
@@ -331,8 +331,13 @@ def _cause(death: Death) -> str:
     return text
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+def _say(message: str, lifeline: int | None = None) -> None:
+    """Print to the log; what ends the worker, also to whoever waits for it."""
+    with suppress(OSError):
+        print(message, file=sys.stderr, flush=True)
+    if lifeline is not None:
+        with suppress(OSError):
+            os.write(lifeline, f"{message}\n".encode())
 
 
 def _changed_error(files: Sequence[str]) -> dict[str, Any]:
@@ -359,23 +364,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         from psyrun.run import merge_job
 
         return _told(lambda: merge_job(workdir, args.merge, args.folder))
-    names = args.jobs or job_names(workdir, args.run)
-    jobs = [read_job(workdir, name) for name in names]
-    supervisor = Supervisor(workdir, jobs, args.pool_size, 0 if args.lifeline else None)
     signal.signal(signal.SIGTERM, _terminate)
-    return _told(supervisor.run)
+    lifeline = 0 if args.lifeline else None
+
+    def evaluate() -> int:
+        names = args.jobs or job_names(workdir, args.run)
+        jobs = [read_job(workdir, name) for name in names]
+        return Supervisor(workdir, jobs, args.pool_size, lifeline).run()
+
+    return _told(evaluate, lifeline)
 
 
 def _terminate(*_: object) -> NoReturn:
     raise SystemExit(_TERMINATED)
 
 
-def _told(action: Callable[[], int]) -> int:
-    """Do something; an error becomes a message in the log."""
+def _told(action: Callable[[], int], lifeline: int | None = None) -> int:
+    """Do something; an error becomes a message."""
     try:
         return action()
     except (PsyrunError, OSError) as err:
-        print(f"ERROR {err}", file=sys.stderr)
+        _say(f"ERROR {err}", lifeline)
         return 1
 
 

@@ -67,7 +67,3 @@ def _complain(outcome: Outcome, workdir: Workdir) -> None:
     show_error(first)
     for line in others:
         show_note(line)
-    if outcome.untried and not outcome.job_failures:
-        log = workdir.worker_log(outcome.plan.present.run.number)
-        last = report.last_line(log)
-        show_note(f"  the worker ended early{': ' + last if last else ''}; its log: {log}")
