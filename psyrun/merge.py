@@ -17,11 +17,11 @@ from psyrun import rows
 from psyrun.columns import NAN, Columns
 from psyrun.exceptions import IneffectiveExcludeWarning, StoreError
 from psyrun.files import crc32
-from psyrun.partial import read_results, save_whole
+from psyrun.partial import ABSENT, read_results, save_whole
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import RowState
 from psyrun.runfile import Result
-from psyrun.snapshot import load, rows_of
+from psyrun.snapshot import rows_of
 from psyrun.state import Source, TaskState
 from psyrun.store import Store, store_for
 from psyrun.store.base import Column
@@ -85,7 +85,6 @@ class Merger:
 
     def __post_init__(self) -> None:
         self._kept: dict[Path, Columns] = {}
-        self._spaces = {self.state.run.snapshot: self.space}
         size = sum(source.path.stat().st_size for source in self.state.sources)
         self._keep = size <= _KEEP_BYTES
 
@@ -123,17 +122,17 @@ class Merger:
     def _gather(self, name: str, done: rows.Ranges) -> list[Any]:
         size = self.state.run.size
         in_space = name in self.space.keys()
-        values = self.space.build()[name] if in_space else [NAN] * size
-        given = values.copy() if in_space else values
+        values = [ABSENT if in_space else NAN] * size
         for source in self.state.sources:
             column = self._read(source).get(name)
             for place, row, length in self.state.targets(source, source.done):
                 if column is not None:
                     values[row : row + length] = column[place : place + length]
-                elif in_space:  # nothing may stay of an older source's row
-                    values[row : row + length] = given[row : row + length]
-                else:
-                    values[row : row + length] = [NAN] * length
+                else:  # nothing may stay of an older source's row
+                    values[row : row + length] = [ABSENT if in_space else NAN] * length
+        if in_space:
+            given = self.space.build()[name]
+            values = [g if v is ABSENT else v for v, g in zip(values, given, strict=True)]
         if self.state.complete:
             return values
         return [value for start, stop in done for value in values[start:stop]]
@@ -141,11 +140,9 @@ class Merger:
     def _read(self, source: Source) -> Columns:
         if source.path in self._kept:
             return self._kept[source.path]
-        if source.snapshot not in self._spaces:
-            self._spaces[source.snapshot] = load(self.workdir.snapshot(source.snapshot))
         foreign = not source.is_journal and source.path.suffix != self.store.ext
         store = store_for(source.path) if foreign else self.store
-        found = read_results(source, self._spaces[source.snapshot], store)
+        found = read_results(source, store, self.space.keys())
         if self._keep:
             self._kept[source.path] = found
         return found

@@ -7,7 +7,7 @@ whole.
 import dataclasses
 import os
 import pickle
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -214,17 +214,22 @@ def label(
     return found
 
 
-def read_results(source: Source, space: ParameterSpace, store: Store) -> Columns:
+ABSENT = object()
+"""What stands where a row has no result that overrides a parameter, as others have."""
+
+
+def read_results(source: Source, store: Store, parameters: Collection[str] = ()) -> Columns:
     """Read the result columns of a source's done rows, in ascending order of row.
 
     Parameters
     ----------
     source : Source
         A partial result or a journal.
-    space : ParameterSpace
-        The source's snapshot.
     store : Store
         The format of a partial result.
+    parameters : collection of str
+        Names of parameters. Where a result overrides one in some rows of a journal only, the
+        others hold `ABSENT`: the values are the space's to tell.
 
     Raises
     ------
@@ -236,15 +241,18 @@ def read_results(source: Source, space: ParameterSpace, store: Store) -> Columns
         ordered = [results[row] for row in sorted(results)]
         if rows.count(source.done) != len(ordered):
             raise WorkdirError(f"{source.path} is damaged; run the task again")
-        return label(ordered, source.done, space)
-    found = None
+        found = columns.from_rows(ordered)
+        for name in {*found}.intersection(parameters):
+            found[name] = [row.get(name, ABSENT) for row in ordered]
+        return found
+    data = None
     if crc32(source.path) == source.info["crc"]:
-        data = store.load(source.path)
-        found = {name: data[name] for name in source.info["results"]}
+        loaded = store.load(source.path)
+        data = {name: loaded[name] for name in source.info["results"]}
     size = rows.count(source.done)
-    if found is None or any(len(column) != size for column in found.values()):
+    if data is None or any(len(column) != size for column in data.values()):
         raise WorkdirError(
             f"{source.path} is damaged; remove it and run the task again, "
             "which evaluates its rows once more"
         )
-    return found
+    return data

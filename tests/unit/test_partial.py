@@ -104,7 +104,7 @@ def test_a_store_of_the_extension_json_does_not_lose_rows(desk, space):
     desk.partial(desk.job("1-0", space, ((0, 2),)), {0: {"y": 0}, 1: {"y": 1}})
     source = only_source(desk)
     assert source.done == ((0, 2),)
-    assert read_results(source, desk.spaces[space], desk.store) == {"y": [0, 1]}
+    assert read_results(source, desk.store) == {"y": [0, 1]}
 
 
 def test_a_store_that_fails_leaves_the_journals(desk, space):
@@ -120,7 +120,7 @@ def test_a_store_that_fails_leaves_the_journals(desk, space):
 
 def test_a_missing_result_key_becomes_nan(desk, space):
     desk.partial(desk.job("1-0", space, ((0, 2),)), {0: {"y": 0}, 1: {"z": 1}})
-    found = read_results(only_source(desk), desk.spaces[space], desk.store)
+    found = read_results(only_source(desk), desk.store)
     assert found["y"][0] == 0
     assert math.isnan(found["y"][1])
     assert math.isnan(found["z"][0])
@@ -129,19 +129,20 @@ def test_a_missing_result_key_becomes_nan(desk, space):
 def test_a_result_that_overrides_a_parameter_in_some_rows_only(desk, space):
     job = desk.job("1-0", space, ((1, 3),))
     desk.partial(job, {1: {"a": "new"}, 2: {"y": 1}})
-    found = read_results(only_source(desk), desk.spaces[space], desk.store)
+    found = read_results(only_source(desk), desk.store)
     assert found["a"] == ["new", 12]
 
 
 def test_a_journal_is_read_as_the_partial_result_would_be(desk, space):
     results = {0: {"y": 0, "a": "new"}, 1: {"z": 1}}
     desk.journal(desk.job("1-0", space, ((0, 3),)), results)
-    as_journal = read_results(only_source(desk), desk.spaces[space], desk.store)
+    from_journal = desk.merged(desk.run(space))
     for path in desk.workdir.journals():
         path.unlink()
     desk.partial(desk.job("2-0", space, ((0, 2),)), results)
-    as_partial = read_results(only_source(desk), desk.spaces[space], desk.store)
-    assert repr(as_journal) == repr(as_partial)
+    from_partial = desk.merged(desk.run(space))
+    assert from_partial["a"] == ["new", 11]
+    assert repr(from_journal) == repr(from_partial)
 
 
 def test_excluded_parameters_are_left_out_of_the_file(desk, space):
@@ -156,7 +157,7 @@ def test_a_partial_result_of_wrong_crc_is_never_unpickled(desk, space):
     path.write_bytes(raw)
     source = only_source(desk)
     with pytest.raises(WorkdirError, match=r"1-0\.pkl is damaged; remove it and run"):
-        read_results(source, desk.spaces[space], desk.store)
+        read_results(source, desk.store)
     assert verified([source]) == ([], [f"{path} is damaged and left out"])
 
 
@@ -165,7 +166,7 @@ def test_a_note_of_more_rows_than_the_file_has_is_damage(desk, space):
     note = desk.workdir.partial_info("1-0")
     write_record(note, 1, read_record(note, 1) | {"rows": [[0, 3]]})
     with pytest.raises(WorkdirError, match="damaged"):
-        read_results(only_source(desk), desk.spaces[space], desk.store)
+        read_results(only_source(desk), desk.store)
 
 
 def test_a_damaged_place_in_a_journal_is_told(desk, space):
@@ -200,7 +201,7 @@ def test_a_journal_that_shrank_since_is_damage(desk, space):
     source = only_source(desk)
     os.truncate(path, path.stat().st_size - 3)
     with pytest.raises(WorkdirError, match="is damaged; run the task again"):
-        read_results(source, desk.spaces[space], desk.store)
+        read_results(source, desk.store)
 
 
 class Outrun(PickleStore):
