@@ -173,6 +173,6 @@ def test_any_damage_is_found_and_made_good(template, tmp_path, data):
 
 @pytest.mark.slow
 @given(st.data(), st.integers(1, 8))
-@settings(SETTINGS, max_examples=1500)
+@settings(SETTINGS, max_examples=400)
 def test_any_damage_to_several_files_is_found_and_made_good(template, tmp_path, data, times):
     hit(template, tmp_path / "copy", data, times)
