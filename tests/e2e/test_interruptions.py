@@ -255,3 +255,28 @@ def test_a_death_is_seen_though_a_child_of_the_dead_lives_on(project):
     out, err = command.communicate(timeout=WAIT_SECONDS)
     assert time.monotonic() - began < 20, out + err
     assert "of 4 rows 1 failed" in err
+
+
+INTERRUPTED_WHILE_LOADING = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == 'click':
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+from psyrun.__main__ import start
+start()
+"""
+
+
+def test_ctrl_c_while_the_command_loads_shows_no_traceback(project):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHILE_LOADING],
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "")
