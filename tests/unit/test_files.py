@@ -123,3 +123,12 @@ def test_only_what_is_unfinished_is_removed(tmp_path):
     (tmp_path / "tmp-kept").write_text("")
     files.remove_temporary(tmp_path)
     assert names(tmp_path) == [".hidden", "tmp-kept"]
+
+
+def test_a_folder_has_a_clock(tmp_path):
+    (tmp_path / "earlier").touch()
+    time = files.clock_at(tmp_path)
+    (tmp_path / "later").touch()
+    times = [(tmp_path / name).stat().st_mtime for name in ("earlier", "later")]
+    assert times[0] <= time <= times[1]
+    assert names(tmp_path) == ["earlier", "later"]

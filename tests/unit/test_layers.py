@@ -25,7 +25,7 @@ LAYERS = {
 """Rooms by layer: a room is a module or package right below `psyrun`."""
 
 SAME_LAYER = {
-    "locks": "files machine",
+    "locks": "files machine progress",
     "jobs": "workdir",
     "runfile": "workdir",
     "partial": "state",
