@@ -25,7 +25,7 @@ from psyrun.workdir import Workdir
 _TEMPLATE = Path(__file__).parent.with_name("template_task.py")
 
 
-def _workdirs(taskdir: Path, names: Sequence[str]) -> Iterator[tuple[str, Workdir]]:
+def workdirs(taskdir: Path, names: Sequence[str]) -> Iterator[tuple[str, Workdir]]:
     """Find the work directories of some tasks, or of all; also of tasks whose file is gone."""
     files = find_task_files(taskdir) if Path(taskdir).is_dir() else {}
     for name in names or files:
@@ -40,7 +40,7 @@ def _workdirs(taskdir: Path, names: Sequence[str]) -> Iterator[tuple[str, Workdi
 
 def clean_tasks(taskdir: Path, names: Sequence[str], *, yes: bool) -> int:
     """Remove the work directories of tasks, or show what would be removed."""
-    found = list(_workdirs(taskdir, names))
+    found = list(workdirs(taskdir, names))
     for name, workdir in found:
         files = [path for path in workdir.root.rglob("*") if path.is_file()]
         size = size_text(sum(path.stat().st_size for path in files))
@@ -118,7 +118,7 @@ def scheduler_named(name: str, taskdir: Path) -> Scheduler:
 def kill_tasks(taskdir: Path, names: Sequence[str]) -> int:
     """End the jobs of tasks."""
     ok = True
-    for name, workdir in _workdirs(taskdir, names):
+    for name, workdir in workdirs(taskdir, names):
         holder = read_holder(workdir.lock_file, workdir.holder_file)
         if holder is not None:
             ok = _end_holder(name, holder) and ok
