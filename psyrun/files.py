@@ -181,7 +181,12 @@ def read_json(path: Path) -> Any:
 
 
 def write_record(
-    path: Path, version: int, record: Mapping[str, Any], *, settle: bool = True
+    path: Path,
+    version: int,
+    record: Mapping[str, Any],
+    *,
+    settle: bool = True,
+    flush: bool = True,
 ) -> None:
     """Write a record as JSON, with its format's version and a CRC of its own.
 
@@ -193,11 +198,11 @@ def write_record(
         Of the format.
     record : dict
         What to write.
-    settle : bool
+    settle, flush : bool
         As for `replacing`.
     """
     body = {"format": version, **record}
-    write_json(path, {**body, "check": _crc_of(body)}, settle=settle)
+    write_json(path, {**body, "check": _crc_of(body)}, settle=settle, flush=flush)
 
 
 def read_record(path: Path, version: int) -> dict[str, Any]:
@@ -250,6 +255,18 @@ def remove_abandoned(path: Path) -> None:
         pid = other.name.removeprefix(start).removesuffix(f"-{path.name}")
         if pid.isdecimal() and machine.process_start(int(pid)) is None:
             other.unlink(missing_ok=True)
+
+
+def clock_at(folder: Path) -> float:
+    """Return the time by the clock that stamps the files of a folder, in seconds.
+
+    On a network that is the server's clock, and this host's may go wrong. A nameless file is
+    made in the folder to find out.
+    """
+    import tempfile
+
+    with tempfile.TemporaryFile(prefix=TEMPORARY, dir=folder) as file:
+        return os.fstat(file.fileno()).st_mtime
 
 
 def remove_temporary(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Own facts about this machine and process; know nothing of tasks."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +89,21 @@ def host() -> str:
     return platform.node()
 
 
+def process_namespace() -> int | None:
+    """Return the number of the space in which process numbers count; None if there is one only.
+
+    Containers on one host may share its name, but not its process numbers.
+
+    Notes
+    -----
+    See pid_namespaces(7).
+    """
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return None
+
+
 def user() -> str:
     """Return the user's name, or number where it has no name."""
     import getpass
@@ -128,3 +144,38 @@ def process_start(pid: int) -> str | None:
 def is_alive(pid: int, start: str | None) -> bool:
     """Tell whether the process that had this number and start time still runs."""
     return start is not None and process_start(pid) == start
+
+
+def terminate(pid: int, start: str | None) -> bool:
+    """Ask the process that had this number and start time to end.
+
+    Returns
+    -------
+    bool
+        Whether it was asked; False if it had ended.
+    """
+    try:
+        fd = os.pidfd_open(pid)  # from here on nobody else can get the number
+    except ProcessLookupError:
+        return False
+    except (AttributeError, OSError):  # not Linux, or an old one
+        return _terminate_by_number(pid, start)
+    try:
+        if not is_alive(pid, start):
+            return False
+        signal.pidfd_send_signal(fd, signal.SIGTERM)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _terminate_by_number(pid: int, start: str | None) -> bool:
+    try:
+        if is_alive(pid, start):
+            os.kill(pid, signal.SIGTERM)
+            return True
+    except ProcessLookupError:
+        pass
+    return False

@@ -119,15 +119,17 @@ def status(obj: Options, tasks: Sequence[str], *, verbose: bool, exit_code: bool
 @psy.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-def merge(folder: Path, file: Path) -> int:
+@click.pass_obj
+def merge(obj: Options, folder: Path, file: Path) -> int:
     """Merge the rows in DIR that are done into FILE.
 
-    DIR is a task's work directory (or its out/), also a copy of it. The extension of FILE
-    chooses the format.
+    DIR is a task's work directory (or its out/), also a copy of it; it is only read. The
+    extension of FILE chooses the format. FILE may be the task's own result only if all rows are
+    done.
     """
     from psyrun.commands.merging import merge_folder
 
-    return merge_folder(folder, file)
+    return merge_folder(folder, file, obj.taskdir)
 
 
 @psy.command("list")

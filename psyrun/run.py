@@ -8,8 +8,7 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,8 +79,7 @@ class Outcome:
         return bool(self.submitted) or self.result is not None
 
 
-@contextmanager
-def holding(workdir: Workdir, name: str, patience: float = 0.0) -> Iterator[None]:
+def holding(workdir: Workdir, name: str, patience: float = 0.0) -> locks.Hold:
     """Hold a task, so that no other command changes its work directory.
 
     Parameters
@@ -93,8 +91,7 @@ def holding(workdir: Workdir, name: str, patience: float = 0.0) -> Iterator[None
     patience : float
         For how many seconds to wait while another command holds it.
     """
-    with locks.locked(workdir.lock_file, workdir.holder_file, f"task {name!r}", patience):
-        yield
+    return locks.locked(workdir.lock_file, workdir.holder_file, f"task {name!r}", patience)
 
 
 def workdir_of(task: TaskDef) -> Workdir:
@@ -151,7 +148,8 @@ def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = Non
     workdir : Workdir
         The task's work directory.
     on_progress : callable, optional
-        Told about rows while they are evaluated here.
+        Told about rows while they are evaluated here, and once when that is over; an error
+        that it raises ends the run.
     """
     if plan.action in (Action.NOTHING, Action.REFUSE_DIRTY, Action.REFUSE_RUNNING):
         _warn_of_refusal(plan)
@@ -310,6 +308,8 @@ def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | 
         while scheduler.wait(worker, _POLL_SECONDS) is None:
             if on_progress is not None and follower.due():
                 on_progress(*follower.counts())
+        if on_progress is not None:
+            on_progress(*follower.counts())
     finally:
         scheduler.kill(worker)
         scheduler.wait(worker)

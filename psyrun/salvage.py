@@ -38,12 +38,15 @@ class Found:
         How many rows they are, and how many more there should be, as far as is known.
     notes : list of str
         What the user should know about how they were found.
+    whole : bool
+        Whether these are all rows of a task's last run, by codes that count for it.
     """
 
     columns: Mapping[str, Any]
     done: int
     missing: int = 0
     notes: Sequence[str] = ()
+    whole: bool = False
 
 
 def find_rows(folder: Path, store: Store) -> Found:
@@ -63,7 +66,7 @@ def find_rows(folder: Path, store: Store) -> Found:
     """
     if not folder.is_dir():
         raise WorkdirError(f"there is no folder {folder}")
-    workdir = _workdir_at(folder)
+    workdir = workdir_at(folder)
     if workdir is not None:
         return _of_task(workdir, store)
     sources = read_sources(_Loose(folder))
@@ -73,7 +76,7 @@ def find_rows(folder: Path, store: Store) -> Found:
     return _of_files(folder)
 
 
-def _workdir_at(folder: Path) -> Workdir | None:
+def workdir_at(folder: Path) -> Workdir | None:
     """Find the work directory that a folder is, or whose `out/` it is."""
     place = folder.absolute()
     for workdir in (Workdir(place), Workdir(place.parent)):
@@ -106,7 +109,10 @@ def _of_task(workdir: Workdir, store: Store) -> Found:
     done = state.count(RowState.DONE)
     if run.size and not done:
         raise WorkdirError(f"no row of {workdir.root} is done, so there is nothing to merge")
-    return Found(merger.columns(run.exclude), done, run.size - done, notes)
+    whole = state.complete and (
+        run == file.last or task_state(workdir, file.last, sources).complete
+    )
+    return Found(merger.columns(run.exclude), done, run.size - done, notes, whole)
 
 
 @contextlib.contextmanager
@@ -118,7 +124,7 @@ def classes_known(folder: Path) -> Iterator[None]:
     folder : Path
         As for `find_rows`.
     """
-    workdir = _workdir_at(folder)
+    workdir = workdir_at(folder)
     finder = workdir and _finder(workdir)
     if not finder:
         yield

@@ -1,26 +1,47 @@
 """Own `psy merge`."""
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from psyrun import rows
 from psyrun.commands.messages import show_note, show_warning
-from psyrun.exceptions import WorkdirError
+from psyrun.commands.upkeep import workdirs
+from psyrun.exceptions import StoreError, WorkdirError
 from psyrun.files import remove_abandoned
+from psyrun.locks import Hold
 from psyrun.merge import check_target, save
-from psyrun.salvage import Found, classes_known, find_rows
+from psyrun.run import holding
+from psyrun.runfile import read_run_file
+from psyrun.salvage import Found, classes_known, find_rows, workdir_at
 from psyrun.store import Store, store_for
+from psyrun.workdir import Workdir
 
 _ATTEMPTS = 3
 
 
-def merge_folder(folder: Path, file: Path) -> int:
-    """Merge the rows of a folder that are done into a file."""
+def merge_folder(folder: Path, file: Path, taskdir: Path) -> int:
+    """Merge the rows of a folder that are done into a file.
+
+    Parameters
+    ----------
+    folder : Path
+        A work directory, a part or a copy of it; nothing is written there.
+    file : Path
+        Where the rows go. If that is a task's result, or lies in its work directory, the task
+        is held meanwhile.
+    taskdir : Path
+        The folder with the task files.
+    """
     store = store_for(file)
-    check_target(store, file)
-    remove_abandoned(file)
-    found = _merge(folder, store, file)
+    owner = _owner_of(file, folder, taskdir)
+    with owner.held() if owner else contextlib.nullcontext():
+        check_target(store, file)
+        remove_abandoned(file)
+        found = _merge(folder, store, file, owner)
     for note in found.notes:
         show_warning(note)
     click.echo(f"{rows.text(found.done)} in {file}")
@@ -29,12 +50,14 @@ def merge_folder(folder: Path, file: Path) -> int:
     return 0
 
 
-def _merge(folder: Path, store: Store, file: Path) -> Found:
+def _merge(folder: Path, store: Store, file: Path, owner: "_Owner | None") -> Found:
     """Find rows and write them; once more where a job that just ended moved its rows."""
     for attempt in range(_ATTEMPTS):
         try:
             with classes_known(folder):
                 found = find_rows(folder, store)
+                if owner:
+                    owner.check(file, folder, found)
                 save(store, file, found.columns)
         except FileNotFoundError as err:
             if attempt == _ATTEMPTS - 1:
@@ -42,3 +65,71 @@ def _merge(folder: Path, store: Store, file: Path) -> Found:
         else:
             return found
     raise AssertionError("unreachable")
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """The task that a file belongs to."""
+
+    workdir: Workdir
+    is_result: bool
+
+    def held(self) -> Hold:
+        """Hold the task."""
+        return holding(self.workdir, self.workdir.root.name)
+
+    def check(self, file: Path, folder: Path, found: Found) -> None:
+        """Make sure that rows may be written to a file of the task.
+
+        Raises
+        ------
+        StoreError
+            If its result would not be whole, or the file is one of those that hold its rows.
+        """
+        name = self.workdir.root.name
+        if file.resolve().parent != self.workdir.root.resolve() and not self.is_result:
+            raise StoreError(
+                f"{file} lies among the files that Psyrun keeps of task {name!r}; "
+                "name another file"
+            )
+        if self.is_result and (reason := self._why_not_whole(folder, found)):
+            raise StoreError(
+                f"{file} is the result of task {name!r}, which is always whole, and {reason}; "
+                "name another file"
+            )
+
+    def _why_not_whole(self, folder: Path, found: Found) -> str | None:
+        source = workdir_at(folder)
+        if source is None or source.root.resolve() != self.workdir.root.resolve():
+            return f"{folder} is not its work directory"
+        if found.missing:
+            verb = "is" if found.missing == 1 else "are"
+            return f"{rows.text(found.missing)} failed or {verb} missing"
+        return None if found.whole else "not all rows are by the code of its last run"
+
+
+def _owner_of(file: Path, folder: Path, taskdir: Path) -> _Owner | None:
+    """Find the task in whose work directory a file lies, or whose result it is."""
+    place = file.resolve()
+    for parent in place.parents:
+        workdir = workdir_at(parent)
+        if workdir is not None and workdir.root == parent:
+            named = {path.name for path in _results_of(workdir)}
+            return _Owner(workdir, place.parent == parent and place.name in named)
+    known = [workdir for _, workdir in workdirs(taskdir, ())]
+    for candidate in (*known, workdir_at(folder)):
+        if candidate and place in {path.resolve() for path in _results_of(candidate)}:
+            return _Owner(candidate, is_result=True)
+    return None
+
+
+def _results_of(workdir: Workdir) -> Iterator[Path]:
+    """Yield where the result of a task is, and where it will be."""
+    try:
+        file = read_run_file(workdir, workdir.root.name)
+    except WorkdirError:
+        return  # who merges its rows is told
+    if file.last and file.last.resultfile:
+        yield Path(file.last.resultfile)
+    if file.result:
+        yield Path(file.result.file)

@@ -44,15 +44,20 @@ def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
     """Bring one task up to date; return whether it is."""
     workdir = workdir_of(task)
     began = time.monotonic()
-    with holding(workdir, task.name):
+    with holding(workdir, task.name) as check_held:
         plan = prepare(task, workdir, keep=keep, force=force)
         for note in plan.present.lost:
             show_warning(f"{task.name}: {note}")
         if plan.action in (Action.EVALUATE, Action.MERGE):
             show_note(report.announcement(plan))
         bar = Bar(rows.count(plan.todo), task.name)
+
+        def on_progress(done: int, failed: int) -> None:
+            check_held()  # whoever took over must not have its rows removed by this merge
+            bar.update(done, failed)
+
         try:
-            outcome = carry_out(plan, workdir, bar.update)
+            outcome = carry_out(plan, workdir, on_progress)
         finally:
             bar.close()
     if outcome.ok:

@@ -13,7 +13,7 @@ def show_status(task: TaskDef, *, verbose: bool) -> bool:
     """Show how far a task is; return whether it is up to date."""
     workdir = workdir_of(task)
     plan = prepare(task, workdir, verify=False)
-    holder = read_holder(workdir.holder_file)
+    holder = read_holder(workdir.lock_file, workdir.holder_file)
     running = holder is not None or plan.action is plan.action.REFUSE_RUNNING
     click.echo(report.status_line(plan, running=running, held_by=holder))
     for note in plan.present.lost:

@@ -2,11 +2,10 @@
 
 import contextlib
 import importlib
-import os
 import shutil
-import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,7 +14,7 @@ from psyrun.commands.messages import show_error, show_note, show_warning
 from psyrun.exceptions import SchedulerError, TaskError, WorkdirError
 from psyrun.files import disk_errors
 from psyrun.loading import working_in
-from psyrun.locks import read_holder
+from psyrun.locks import is_local, read_holder
 from psyrun.run import holding
 from psyrun.runfile import Run, RunFile, read_run_file
 from psyrun.scheduler import Scheduler, still_known
@@ -26,7 +25,7 @@ from psyrun.workdir import Workdir
 _TEMPLATE = Path(__file__).parent.with_name("template_task.py")
 
 
-def _workdirs(taskdir: Path, names: Sequence[str]) -> Iterator[tuple[str, Workdir]]:
+def workdirs(taskdir: Path, names: Sequence[str]) -> Iterator[tuple[str, Workdir]]:
     """Find the work directories of some tasks, or of all; also of tasks whose file is gone."""
     files = find_task_files(taskdir) if Path(taskdir).is_dir() else {}
     for name in names or files:
@@ -41,7 +40,7 @@ def _workdirs(taskdir: Path, names: Sequence[str]) -> Iterator[tuple[str, Workdi
 
 def clean_tasks(taskdir: Path, names: Sequence[str], *, yes: bool) -> int:
     """Remove the work directories of tasks, or show what would be removed."""
-    found = list(_workdirs(taskdir, names))
+    found = list(workdirs(taskdir, names))
     for name, workdir in found:
         files = [path for path in workdir.root.rglob("*") if path.is_file()]
         size = size_text(sum(path.stat().st_size for path in files))
@@ -78,7 +77,6 @@ def _remove(name: str, workdir: Workdir, taskdir: Path) -> None:
             for path in workdir.root.iterdir():
                 if path not in (workdir.lock_file, workdir.holder_file):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-            workdir.lock_file.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # a run that started meanwhile keeps its files
         workdir.root.rmdir()
 
@@ -120,8 +118,8 @@ def scheduler_named(name: str, taskdir: Path) -> Scheduler:
 def kill_tasks(taskdir: Path, names: Sequence[str]) -> int:
     """End the jobs of tasks."""
     ok = True
-    for name, workdir in _workdirs(taskdir, names):
-        holder = read_holder(workdir.holder_file)
+    for name, workdir in workdirs(taskdir, names):
+        holder = read_holder(workdir.lock_file, workdir.holder_file)
         if holder is not None:
             ok = _end_holder(name, holder) and ok
         last = read_run_file(workdir, name).last
@@ -135,12 +133,13 @@ def kill_tasks(taskdir: Path, names: Sequence[str]) -> int:
     return int(not ok)
 
 
-def _end_holder(name: str, holder: dict[str, object]) -> bool:
-    if holder["host"] != machine.host():
-        show_error(f"{name} runs on {holder['host']}: run psy kill {name} there")
+def _end_holder(name: str, holder: dict[str, Any]) -> bool:
+    if not is_local(holder):
+        place = "in another container on" if holder["host"] == machine.host() else "on"
+        show_error(f"{name} runs {place} {holder['host']}: run psy kill {name} there")
         return False
-    os.kill(int(str(holder["process"])), signal.SIGTERM)
-    click.echo(f"{name}: ended process {holder['process']}")
+    asked = machine.terminate(holder["process"], holder["start"])
+    click.echo(f"{name}: {'ended' if asked else 'just over:'} process {holder['process']}")
     return True
 
 

@@ -113,17 +113,6 @@ def test_psy_kill_ends_this_task_only(project, under_way):
     assert other.returncode == 0
 
 
-def test_a_second_run_and_clean_say_who_holds_the_task(project, under_way):
-    command, _ = under_way
-    for arguments in (["run", "slow"], ["clean", "--yes", "slow"]):
-        ran = project.psy(*arguments)
-        assert ran.code == 1
-        assert f"process {command.pid}" in ran.err
-    assert "running" in project.psy("status", "slow").out
-    command.communicate(timeout=WAIT_SECONDS)
-    assert command.returncode == 0
-
-
 def test_jobs_run_what_was_submitted(project):
     path = project.task(
         "edit",

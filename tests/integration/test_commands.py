@@ -227,6 +227,87 @@ def test_merge_leaves_out_a_damaged_partial_result_and_says_so(project):
         assert pickle.load(file) == {"a": [1, 3], "y": [1, 9]}
 
 
+def files_of(folder):
+    """Tell all files of a folder, with what shows that one was touched."""
+    return {
+        path: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")
+    } | {folder: folder.stat().st_mtime_ns}
+
+
+def test_merge_and_status_change_nothing_in_the_work_directory(project):
+    project.task("bad", BAD)
+    project.psy("run")
+    before = files_of(project.workdir("bad"))
+    assert project.psy("merge", "psy-work/bad", "some.pkl").code == 0
+    assert project.psy("status", "-v").code == 0
+    assert files_of(project.workdir("bad")) == before
+
+
+RESULT_ELSEWHERE = "\nresultfile = 'results/r.pkl'\n"
+
+
+@pytest.mark.parametrize("file", ["psy-work/bad/result.pkl", "results/r.pkl"])
+def test_merge_makes_no_result_of_a_task_that_is_not_whole(project, file):
+    project.task("bad", BAD + (RESULT_ELSEWHERE if file.startswith("results") else ""))
+    project.psy("run")
+    ran = project.psy("merge", "psy-work/bad", file)
+    assert ran.code == 1
+    why = "3 rows failed or are missing; name another file"
+    assert f"{file} is the result of task 'bad', which is always whole, and {why}" in ran.err
+    assert not (project.root / file).exists()
+
+
+def test_merge_makes_no_result_of_another_folder_s_rows(project):
+    project.task("good", GOOD)
+    project.task("other", GOOD + RESULT_ELSEWHERE)
+    project.psy("run")
+    before = (project.root / "results/r.pkl").stat()
+    ran = project.psy("merge", "psy-work/good", "results/r.pkl")
+    assert ran.code == 1
+    assert "psy-work/good is not its work directory; name another file" in ran.err
+    assert (project.root / "results/r.pkl").stat() == before
+
+
+def test_merge_makes_no_result_of_rows_by_other_code(project):
+    path = project.task("good", GOOD)
+    project.psy("run")
+    path.write_text(path.read_text().replace("a * a", "a * a if a < 3 else 1 / 0"))
+    project.psy("run")
+    ran = project.psy("merge", "psy-work/good", "psy-work/good/result.pkl")
+    assert ran.code == 1
+    assert "not all rows are by the code of its last run" in ran.err
+    ran = project.psy("merge", "psy-work/good", "x.pkl")
+    assert ran.code == 0
+    assert "3 rows in x.pkl" in ran.out
+
+
+def test_merge_may_write_a_whole_result_again(project):
+    project.task("good", GOOD)
+    project.psy("run")
+    (project.workdir("good") / "result.pkl").unlink()
+    assert project.psy("merge", "psy-work/good", "psy-work/good/result.pkl").code == 0
+    assert project.result("good") == {"a": [1, 2, 3], "y": [1, 4, 9]}
+    assert "up to date" in project.psy("status").out
+
+
+def test_merge_never_replaces_a_partial_result(project):
+    project.task("good", GOOD)
+    project.psy("run")
+    before = files_of(project.workdir("good") / "out")
+    ran = project.psy("merge", "psy-work/good", "psy-work/good/out/1-0.pkl")
+    assert ran.code == 1
+    assert "lies among the files that Psyrun keeps of task 'good'; name another" in ran.err
+    assert files_of(project.workdir("good") / "out") == before
+
+
+def test_merge_into_the_folder_of_another_program_is_not_its_concern(project):
+    project.task("good", GOOD)
+    project.psy("run")
+    (project.root / "runs" / "out").mkdir(parents=True)
+    (project.root / "runs" / "run.json").write_text("theirs")
+    assert project.psy("merge", "psy-work/good", "runs/x.pkl").code == 0
+
+
 def test_clean_shows_first_and_removes_with_yes(project):
     project.task("good", GOOD)
     project.task("other", GOOD)

@@ -156,3 +156,12 @@ def test_what_a_living_process_or_another_host_writes_is_left_alone(tmp_path):
         (tmp_path / elsewhere).rename(foreign)
         files.remove_abandoned(tmp_path / "result.pkl")
         assert names(tmp_path) == sorted([foreign.name, temporary.name])
+
+
+def test_a_folder_has_a_clock(tmp_path):
+    (tmp_path / "earlier").touch()
+    time = files.clock_at(tmp_path)
+    (tmp_path / "later").touch()
+    times = [(tmp_path / name).stat().st_mtime for name in ("earlier", "later")]
+    assert times[0] <= time <= times[1]
+    assert names(tmp_path) == ["earlier", "later"]

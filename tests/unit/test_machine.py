@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -60,6 +61,35 @@ def test_a_process_lives_until_it_ends():
         process.kill()
         process.wait()
         assert not machine.is_alive(process.pid, start)
+
+
+@pytest.fixture
+def sleeper():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("pidfd", [True, False])
+class TestTerminating:
+    @pytest.fixture(autouse=True)
+    def system(self, monkeypatch, pidfd):
+        if not pidfd:
+            monkeypatch.delattr(os, "pidfd_open", raising=False)
+
+    def test_ends_a_process(self, sleeper):
+        assert machine.terminate(sleeper.pid, machine.process_start(sleeper.pid))
+        assert sleeper.wait() == -signal.SIGTERM
+
+    def test_spares_another_process_of_the_same_number(self, sleeper):
+        assert not machine.terminate(sleeper.pid, "another start")
+        assert sleeper.poll() is None
+
+    def test_tells_that_a_process_had_ended(self, sleeper):
+        start = machine.process_start(sleeper.pid)
+        sleeper.kill()
+        sleeper.wait()
+        assert not machine.terminate(sleeper.pid, start)
 
 
 def test_this_machine_and_user_have_names():
