@@ -5,7 +5,6 @@ Nothing here decides what has to be done; that is the plan.
 
 import dataclasses
 import os
-import shutil
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,21 +14,21 @@ from typing import Any
 
 from psyrun import locks, machine, rows, snapshot
 from psyrun.code import frozen_code
+from psyrun.conclude import merge_run
 from psyrun.exceptions import JobsRunningWarning, TaskWorkdirDirtyWarning, WorkdirError
 from psyrun.files import remove_abandoned
 from psyrun.follow import Follower
 from psyrun.jobs import Job, read_job, write_jobs
-from psyrun.merge import Merger, check_parameters, check_target, write_result
+from psyrun.merge import check_parameters, check_target
 from psyrun.partial import verified
 from psyrun.plan import Action, Plan, make_plan
 from psyrun.rows import RowState
 from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
 from psyrun.scheduler import ImmediateRun, qualified_name, still_known
-from psyrun.snapshot import load
 from psyrun.state import Failure, TaskState, failures, job_failures, read_sources, task_state
 from psyrun.tasks import TaskDef, load_frozen
 from psyrun.version import __version__
-from psyrun.workdir import Workdir, job_name, job_of, run_of
+from psyrun.workdir import Workdir, job_name, run_of
 
 _POLL_SECONDS = 0.02
 _MERGE_PATIENCE_SECONDS = 60.0
@@ -333,18 +332,6 @@ def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
     return outcome
 
 
-def merge_run(workdir: Workdir, file: RunFile, state: TaskState, task: TaskDef) -> None:
-    """Make the result of a run whose rows are all done, and remove what it makes obsolete."""
-    run = state.run
-    merger = Merger(
-        workdir, state, load(workdir.snapshot(run.snapshot), verify=True), task.store
-    )
-    target = Path(run.resultfile)
-    check_target(task.store, target, file.result)
-    result = write_result(merger, target, run.exclude)
-    write_run_file(workdir, prune(workdir, dataclasses.replace(file, result=result), state))
-
-
 def merge_job(workdir: Workdir, number: int, folder: Path) -> int:
     """Be the merge job of a run whose jobs have ended; return the exit code.
 
@@ -378,29 +365,6 @@ def merge_job(workdir: Workdir, number: int, folder: Path) -> int:
         task = load_frozen(frozen_code(workdir.code(run.code)), Path(job.taskdir))
         merge_run(workdir, file, state, task)
     return 0
-
-
-def prune(workdir: Workdir, file: RunFile, state: TaskState) -> RunFile:
-    """Remove the rows, spaces and codes that the new result made obsolete."""
-    used = {source.path for source in state.sources}
-    for source in read_sources(workdir):
-        if source.path not in used:
-            source.path.unlink(missing_ok=True)
-            if not source.is_journal:
-                workdir.partial_info(source.job).unlink(missing_ok=True)
-    numbers = {run_of(source.job) for source in state.sources} | {state.run.number}
-    snapshots = {source.snapshot for source in state.sources} | {state.run.snapshot}
-    codes = {source.code for source in state.sources} | {state.run.code}
-    for folder, kept in ((workdir.snapshots_folder, snapshots), (workdir.codes_folder, codes)):
-        for path in folder.iterdir():
-            if path.name not in kept:
-                shutil.rmtree(path, ignore_errors=True)
-    for path in workdir.strays({source.path for source in state.sources}):
-        path.unlink(missing_ok=True)
-    for path in (*workdir.jobs_folder.iterdir(), *workdir.log_folder.iterdir()):
-        if run_of(job_of(path)) not in numbers:
-            path.unlink(missing_ok=True)
-    return dataclasses.replace(file, runs=tuple(r for r in file.runs if r.number in numbers))
 
 
 def _outcome(plan: Plan, state: TaskState, result: Path | None) -> Outcome:

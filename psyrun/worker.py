@@ -360,11 +360,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="where the task was submitted")
     args = parser.parse_args(argv)
     workdir = Workdir(args.workdir.absolute())
+    signal.signal(signal.SIGTERM, _terminate)
     if args.merge is not None:
         from psyrun.run import merge_job
 
         return _told(lambda: merge_job(workdir, args.merge, args.folder))
-    signal.signal(signal.SIGTERM, _terminate)
     lifeline = 0 if args.lifeline else None
 
     def evaluate() -> int:

@@ -19,7 +19,7 @@ LAYERS = {
     2: "store scheduler",
     3: "workdir journal runfile jobs snapshot code",
     4: "state partial merge present backend failures follow pool",
-    5: "tasks plan salvage mapper",
+    5: "tasks plan salvage mapper conclude",
     6: "run rowprocess worker report",
     7: "commands main __main__",
 }
@@ -35,6 +35,7 @@ SAME_LAYER = {
     "present": "state",
     "backend": "present state",
     "plan": "tasks",
+    "conclude": "tasks",
     "worker": "rowprocess run",
     "report": "run",
     "follow": "state",
