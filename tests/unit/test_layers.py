@@ -18,7 +18,7 @@ LAYERS = {
     2: "store scheduler",
     3: "workdir journal runfile jobs snapshot code",
     4: "state partial merge present backend failures follow",
-    5: "tasks plan salvage mapper",
+    5: "tasks plan salvage mapper causes",
     6: "run rowprocess worker report",
     7: "commands main __main__",
 }
