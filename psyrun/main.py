@@ -60,6 +60,9 @@ TASKDIR = click.option(
     help="Folder with the task files; may also stand before the command.",
 )
 TASKS = click.argument("tasks", nargs=-1, metavar="[TASK]...")
+JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document, for a program to read."
+)
 
 
 @psy.command()
@@ -102,17 +105,36 @@ def test(obj: Options, tasks: Sequence[str]) -> int:
 
 
 @psy.command()
+@click.option("--all", "every", is_flag=True, help="Show all causes, not only the first 10.")
+@JSON
+@TASKDIR
+@TASKS
+@click.pass_obj
+def errors(obj: Options, tasks: Sequence[str], *, every: bool, as_json: bool) -> int:
+    """Tell why rows failed: each cause once, with an example.
+
+    Of the last run of each task. No task file is run.
+    """
+    from psyrun.commands.errors import show_errors
+
+    return show_errors(obj, tasks, every=every, as_json=as_json)
+
+
+@psy.command()
 @click.option("-v", "--verbose", is_flag=True, help="List failed and missing assignments.")
+@click.option("--all", "every", is_flag=True, help="List all of them, not only the first 20.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all tasks are up to date.")
 @TASKDIR
 @TASKS
 @click.pass_obj
-def status(obj: Options, tasks: Sequence[str], *, verbose: bool, exit_code: bool) -> int:
+def status(
+    obj: Options, tasks: Sequence[str], *, verbose: bool, every: bool, exit_code: bool
+) -> int:
     """Tell how far tasks are."""
     from psyrun.commands.running import each_task
     from psyrun.commands.status import show_status
 
-    code = each_task(obj, tasks, lambda task: show_status(task, verbose=verbose))
+    code = each_task(obj, tasks, lambda task: show_status(task, verbose=verbose, every=every))
     return code if exit_code else ExitCode.OK
 
 

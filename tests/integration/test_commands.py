@@ -48,7 +48,7 @@ def test_failed_rows_are_told_with_what_to_do(project):
         "of 6 rows 3 failed",
         "3 rows: for example ValueError: odd: ",
         "task_bad.py:",
-        "psy status -v bad",
+        "psy errors bad",
         "psy run bad",
         "psy run -c bad",
         "psy merge psy-work/bad FILE",
@@ -302,7 +302,14 @@ def test_a_call_from_within_the_task_directory_is_told(project, monkeypatch):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["list"], ["kill"], ["clean"], ["merge", "psy-work/good", "x.pkl"], ["clean", "--yes"]],
+    [
+        ["list"],
+        ["kill"],
+        ["errors"],
+        ["clean"],
+        ["merge", "psy-work/good", "x.pkl"],
+        ["clean", "--yes"],
+    ],
     ids=" ".join,
 )
 def test_commands_that_need_no_task_file_run_none(project, arguments):
