@@ -90,18 +90,29 @@ def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool) -> int:
 
 
 @psy.command()
+@click.option(
+    "--row",
+    type=click.IntRange(min=0),
+    help="The row to evaluate, from 0; by default the first.",
+)
+@click.option("--pdb", is_flag=True, help="Go into the debugger where it raises.")
+@click.option(
+    "--as-run", is_flag=True, help="Take the parameter space and the code of the last run."
+)
 @TASKDIR
 @TASKS
 @click.pass_obj
-def test(obj: Options, tasks: Sequence[str]) -> int:
+def test(
+    obj: Options, tasks: Sequence[str], *, row: int | None, pdb: bool, as_run: bool
+) -> int:
     """Evaluate one assignment of each task, here and now.
 
     Shows the assignment, the result and the time, and checks that the store can hold it.
+    The options need one task.
     """
-    from psyrun.commands.running import each_task
-    from psyrun.commands.trial import test_task
+    from psyrun.commands.trial import Wish, test_tasks
 
-    return each_task(obj, tasks, test_task)
+    return test_tasks(obj, tasks, Wish(row, pdb, as_run))
 
 
 @psy.command()
