@@ -150,6 +150,22 @@ def status(
 
 
 @psy.command()
+@JSON
+@TASKDIR
+@TASKS
+@click.pass_obj
+def verify(obj: Options, tasks: Sequence[str], *, as_json: bool) -> int:
+    """Check that every file of tasks is as it was written.
+
+    Reads all of them, and tells what is damaged and what that costs. Changes nothing, and runs
+    no task file.
+    """
+    from psyrun.commands.verifying import verify_tasks
+
+    return verify_tasks(obj, tasks, as_json=as_json)
+
+
+@psy.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 def merge(folder: Path, file: Path) -> int:

@@ -216,20 +216,53 @@ def load(folder: Path, *, verify: bool = False) -> ParameterSpace:
         If the snapshot is not there, damaged, or holds values whose classes cannot be found.
     """
     try:
-        structure = read_json(folder / _SPACE)
-        if structure["format"] != FORMAT:
-            raise WorkdirError(
-                f"the snapshot {folder} has format {structure['format']}, this Psyrun reads "
-                f"{FORMAT}; use the newer Psyrun that wrote it"
-            )
-        if Snapshot(structure).digest() != folder.name:
-            raise WorkdirError(f"{folder / _SPACE} is damaged; run the task again")
-        if verify:
-            for entry in _files_of(structure["space"]):
-                _verified(folder, entry)
+        structure = _structure(folder)
+        damaged = next(_damaged(structure, folder), None) if verify else None
+        if damaged is not None:
+            raise WorkdirError(f"{damaged} is damaged; run the task again")
         return _decode_node(structure["space"], folder)
     except (FileNotFoundError, KeyError, TypeError) as err:
         raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
+
+
+def check(folder: Path) -> list[Path]:
+    """List the files of a snapshot that are damaged or not there; decode and unpickle none.
+
+    Parameters
+    ----------
+    folder : Path
+        Its folder, whose name is its digest.
+    """
+    try:
+        return list(_damaged(_structure(folder), folder))
+    except (OSError, KeyError, TypeError, AttributeError):
+        return [folder / _SPACE]
+
+
+def _structure(folder: Path) -> dict[str, Any]:
+    """Read the structure of a snapshot, whose digest has to be the folder's name."""
+    structure = read_json(folder / _SPACE)
+    if structure["format"] != FORMAT:
+        raise WorkdirError(
+            f"the snapshot {folder} has format {structure['format']}, this Psyrun reads "
+            f"{FORMAT}; use the newer Psyrun that wrote it"
+        )
+    if Snapshot(structure).digest() != folder.name:
+        raise WorkdirError(f"{folder / _SPACE} is damaged; run the task again")
+    return cast("dict[str, Any]", structure)
+
+
+def _damaged(structure: dict[str, Any], folder: Path) -> Iterator[Path]:
+    """Yield the files that are not as they were written; each is read in blocks."""
+    for entry in _files_of(structure["space"]):
+        path = folder / entry["file"]
+        try:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            found = ""
+        if found != entry["sha256"]:
+            yield path
 
 
 def _files_of(node: dict[str, Any]) -> Iterator[dict[str, str]]:

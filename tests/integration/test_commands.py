@@ -80,6 +80,11 @@ def test_an_older_whole_result_stays_while_rows_fail(project):
         (["merge", "psy-tasks", "x.pkl"], "holds no rows"),
         (["clean", "god"], "did you mean good?"),
         (["kill", "god"], "did you mean good?"),
+        (["errors", "god"], "did you mean good?"),
+        (["verify", "god"], "did you mean good?"),
+        (["test", "god", "--as-run"], "did you mean good?"),
+        (["--taskdir", "nowhere", "errors"], "there is no folder"),
+        (["--taskdir", "nowhere", "verify"], "there is no folder"),
         (["new-task", "good"], "exists already"),
         (["new-task", "x", "--scheduler", "no.such.Class"], "cannot be made"),
     ],
@@ -100,6 +105,9 @@ def test_a_wrong_call_exits_with_1_and_says_what_to_do(project, arguments, messa
         ["merge", "x"],
         ["new-task", "a b"],
         ["run", "-c", "--force"],
+        ["errors", "-v"],
+        ["verify", "--all"],
+        ["test", "good", "--row", "one"],
     ],
 )
 def test_a_misuse_exits_with_2(project, arguments):

@@ -17,8 +17,8 @@ LAYERS = {
     1: "pspace files locks machine progress taskfiles npy dealing fingerprint loading",
     2: "store scheduler",
     3: "workdir journal runfile jobs snapshot code",
-    4: "state partial merge present backend failures follow",
-    5: "tasks plan salvage mapper causes",
+    4: "state partial merge present backend failures follow inspection findings",
+    5: "tasks plan salvage mapper causes verify",
     6: "run rowprocess worker report",
     7: "commands main __main__",
 }
