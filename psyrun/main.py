@@ -108,7 +108,7 @@ def test(
     """Evaluate one assignment of each task, here and now.
 
     Shows the assignment, the result and the time, and checks that the store can hold it.
-    The options need one task.
+    --row, --pdb and --as-run need one task.
     """
     from psyrun.commands.trial import Wish, test_tasks
 
@@ -124,7 +124,7 @@ def test(
 def errors(obj: Options, tasks: Sequence[str], *, every: bool, as_json: bool) -> int:
     """Tell why rows failed: each cause once, with an example.
 
-    Of the last run of each task. No task file is run.
+    Of the last run of each task; without TASK, of all tasks. No task file is run.
     """
     from psyrun.commands.errors import show_errors
 
@@ -132,8 +132,13 @@ def errors(obj: Options, tasks: Sequence[str], *, every: bool, as_json: bool) ->
 
 
 @psy.command()
-@click.option("-v", "--verbose", is_flag=True, help="List failed and missing assignments.")
-@click.option("--all", "every", is_flag=True, help="List all of them, not only the first 20.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="List failed and missing assignments, the first 20 of each.",
+)
+@click.option("--all", "every", is_flag=True, help="List all failed and missing assignments.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all tasks are up to date.")
 @TASKDIR
 @TASKS
@@ -157,8 +162,8 @@ def status(
 def verify(obj: Options, tasks: Sequence[str], *, as_json: bool) -> int:
     """Check that every file of tasks is as it was written.
 
-    Reads all of them, and tells what is damaged and what that costs. Changes nothing, and runs
-    no task file.
+    Reads all of them, and tells what is damaged and what that costs. Without TASK, all tasks.
+    Changes nothing, and runs no task file.
     """
     from psyrun.commands.verifying import verify_tasks
 
