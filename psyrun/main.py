@@ -268,8 +268,18 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
         except Exception as err:  # the boundary: here errors become messages
             if debug:
                 raise
-            show_error(describe(err))
+            if not (isinstance(err, BrokenPipeError) and _nobody_reads()):
+                show_error(describe(err))
             return ExitCode.FAILED
+
+
+def _nobody_reads() -> bool:
+    """Tell whether standard output is a pipe to a program, such as head, that has enough."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def _interrupted(code: ExitCode) -> ExitCode:

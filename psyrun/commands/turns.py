@@ -23,7 +23,7 @@ def in_turn(options: Options, items: Iterable[_Item], action: Callable[[_Item], 
         try:
             ok = action(item) and ok
         except (PsyrunError, OSError) as err:
-            if options.debug:
+            if options.debug or isinstance(err, BrokenPipeError):  # nobody reads on
                 raise
             show_error(describe(err))
             ok = False

@@ -288,6 +288,17 @@ def test_colour_only_on_a_terminal(project):
     assert "\x1b[" not in project.psy("run").err
 
 
+def test_a_reader_that_has_enough_is_no_error(project):
+    """As `head` is; what is printed is more than a pipe holds."""
+    project.task("long", "pspace = Param(x=range(9000))\ndef execute(x):\n    return {}\n")
+    process = project.start("status", "--all")
+    assert process.stdout.readline().startswith("long: ")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
 def test_taskdir_may_stand_before_or_after_the_command(project):
     project.task("good", GOOD)
     (project.root / "psy-tasks").rename(project.root / "mine")
