@@ -3,6 +3,7 @@
 Writes nothing, takes no lock, unpickles nothing and imports nothing of the user's.
 """
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -17,6 +18,7 @@ from psyrun.files import TEMPORARY, crc32, read_json, read_record
 from psyrun.findings import Checked, Finding, Kind, Problem
 from psyrun.inspection import Inspection, inspect
 from psyrun.jobs import Job, read_job
+from psyrun.locks import read_holder
 from psyrun.rows import Ranges, RowState
 from psyrun.runfile import Result, Run, RunFile, read_run_file
 from psyrun.state import (
@@ -29,6 +31,7 @@ from psyrun.state import (
 )
 from psyrun.workdir import Workdir, job_of
 
+_ATTEMPTS = 3
 _PARTIAL = re.compile(r"\d+-\d+\..+")
 _FORMATS = {
     Kind.RUN_FILE: runfile.FORMAT,
@@ -50,7 +53,21 @@ def verify(workdir: Workdir, name: str) -> Checked | None:
     """
     if not workdir.run_file.exists() and not any(workdir.out_folder.glob("*-*.*")):
         return None
-    return _Check(workdir).run(name)
+    for _ in range(_ATTEMPTS):
+        before = _stamp(workdir.run_file)
+        checked = _Check(workdir).run(name)
+        if checked.sound or _stamp(workdir.run_file) == before:
+            break  # else a new result made older files obsolete, which were removed meanwhile
+    return checked
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Tell versions of a file apart that is replaced when it changes."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -75,7 +92,7 @@ class _Check:
         """Check everything, the rows before what they refer to: jobs may end meanwhile."""
         written = [path for path in self._files(self.workdir.out_folder) if _is_partial(path)]
         file = self._run_file(name)
-        self._check_jobs(file.runs)
+        self._check_jobs(file.last.jobs if file.last else ())
         for path in self.workdir.journals():
             self._check_journal(path)
         for path in self.workdir.partial_infos():
@@ -96,14 +113,18 @@ class _Check:
 
     def _files(self, folder: Path) -> list[Path]:
         """List what is in a folder, but for what is being written."""
-        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        try:
+            found = sorted(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
         return [path for path in found if not path.name.startswith(TEMPORARY)]
 
     def _see(self, *paths: Path) -> None:
         for path in paths:
-            if path.is_file():
-                self.checked.files += 1
-                self.checked.size += path.stat().st_size
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file():
+                    self.checked.size += path.stat().st_size
+                    self.checked.files += 1
 
     def _find(
         self, path: Path, kind: Kind, problem: Problem = Problem.DAMAGED, *, counts: bool = True
@@ -138,15 +159,16 @@ class _Check:
             self._find(path, Kind.RUN_FILE)
         return file or RunFile(name)
 
-    def _check_jobs(self, runs: Iterable[Run]) -> None:
+    def _check_jobs(self, names: Iterable[str]) -> None:
         there = [p for p in self._files(self.workdir.jobs_folder) if p.suffix == ".json"]
         self._see(*there)
         for path in there:
             try:
                 self.jobs[path.stem] = read_job(self.workdir, path.stem)
             except WorkdirError:
-                self._find(path, Kind.JOB)
-        expected = {self.workdir.job(job) for run in runs for job in run.jobs}
+                if path.exists():
+                    self._find(path, Kind.JOB)
+        expected = {self.workdir.job(name) for name in names}
         for path in sorted(expected.difference(there)):
             self._find(path, Kind.JOB)
 
@@ -160,15 +182,17 @@ class _Check:
             found = Inspection(damaged=1, lost=None)
         if found.torn:
             self._find(path, Kind.JOURNAL, Problem.TORN)
-        origin, unreadable = found.origin, found.lost
-        if origin.get("format") == journal.FORMAT and {"snapshot", "code"} <= origin.keys():
+        origin, unreadable, problem = found.origin, found.lost, Problem.DAMAGED
+        if origin.get("format", journal.FORMAT) != journal.FORMAT:
+            found, problem = Inspection(damaged=1), Problem.OTHER_FORMAT
+        elif {"snapshot", "code"} <= origin.keys():
             digests = str(origin["snapshot"]), str(origin["code"])
             self.sound.append(Source(path, job_of(path), *digests, found.done, found.failed))
         elif found.done or found.failed:  # it is not known what of
             unreadable = rows.count(rows.joined((*found.done, *found.failed)))
             found = Inspection(damaged=1)
         if found.damaged:
-            self._claim(path, Kind.JOURNAL, Problem.DAMAGED, unreadable=unreadable)
+            self._claim(path, Kind.JOURNAL, problem, unreadable=unreadable)
 
     def _check_partial(self, note: Path) -> None:
         """Check a partial result and the note beside it."""
@@ -197,10 +221,12 @@ class _Check:
         for folder in folders:
             files = self._files(folder)
             self._see(*files)
-            for path in snapshot.check(folder):
+            damaged = snapshot.check(folder)
+            for path in damaged if folder.exists() else ():
                 self._find(path, Kind.SNAPSHOT, counts=present in (folder.name, None))
             for path in files:
-                if path.match("from-*.npy") and snapshot.read_moves(path) is None:
+                moved = not path.match("from-*.npy") or snapshot.read_moves(path)
+                if moved is None and path.exists():
                     self._find(path, Kind.MOVES)
         for digest in sorted(expected - {folder.name for folder in folders}):
             folder = self.workdir.snapshot(digest)
@@ -209,11 +235,12 @@ class _Check:
     def _check_codes(self, expected: set[str], present: str | None) -> None:
         folders = [p for p in self._files(self.workdir.codes_folder) if p.is_dir()]
         for folder in folders:
-            self._see(*folder.rglob("*"))
+            self._see(*(Path(base, f) for base, _, names in os.walk(folder) for f in names))
             try:
                 frozen_code(folder)
             except WorkdirError:
-                self._find(folder, Kind.CODE, counts=present in (folder.name, None))
+                if folder.exists():
+                    self._find(folder, Kind.CODE, counts=present in (folder.name, None))
         for digest in sorted(expected - {folder.name for folder in folders}):
             self._find(self.workdir.code(digest), Kind.CODE, counts=present in (digest, None))
 
@@ -222,8 +249,14 @@ class _Check:
         self._see(path)
         if _is_as_known(path, result.size, result.crc):
             self.checked.whole = result.snapshot == present
-        else:
+        elif not self._is_being_replaced(path):
             self._find(path, Kind.RESULT)
+
+    def _is_being_replaced(self, path: Path) -> bool:
+        """Tell whether a command put a new result there, and has yet to write that down."""
+        if read_holder(self.workdir.holder_file) is None or not path.exists():
+            return False
+        return path.stat().st_mtime_ns > self.workdir.run_file.stat().st_mtime_ns
 
 
 def _is_partial(path: Path) -> bool:

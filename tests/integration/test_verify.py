@@ -101,8 +101,9 @@ def test_a_flipped_bit_anywhere_is_found(whole, place):
 
 def test_a_file_that_is_gone_is_found(whole):
     for path in files_of(whole.workdir("half")):
-        if path.suffix == ".part" or path.name.startswith("from-"):
-            continue  # nothing says that there was one
+        ended = path.parent.name == "in" and path.name.startswith("1-")
+        if ended or path.suffix == ".part" or path.name.startswith("from-"):
+            continue  # nothing needs it, or says that there was one
         kept = path.read_bytes()
         path.unlink()
         assert whole.psy("verify").code == 1, path
@@ -188,3 +189,13 @@ def test_a_task_under_way_is_told_with_what_is_wrong(half):
     holder = {"host": "elsewhere", "process": 1, "since": "now"}
     (half.workdir("half") / "lock.json").write_text(json.dumps(holder))
     assert "half: it is being run" in half.psy("verify").err
+
+
+def test_a_result_that_is_being_replaced_is_no_damage(whole):
+    """The command that does so writes down last what the new one is like."""
+    path = whole.workdir("half") / "result.pkl"
+    flip(path)
+    assert whole.psy("verify").code == 1
+    holder = {"host": "elsewhere", "process": 1, "since": "now"}
+    (whole.workdir("half") / "lock.json").write_text(json.dumps(holder))
+    assert whole.psy("verify").code == 0

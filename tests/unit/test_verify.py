@@ -8,6 +8,7 @@ import pytest
 
 from psyrun import snapshot
 from psyrun.findings import Kind, Problem
+from psyrun.journal import JournalWriter
 from psyrun.pspace import Param
 from psyrun.runfile import RunFile, write_run_file
 from psyrun.verify import verify
@@ -177,6 +178,12 @@ def test_another_format_is_no_damage(filled, kind):
     }[kind]
     path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
     assert (only(filled).kind, only(filled).problem) == (kind, Problem.OTHER_FORMAT)
+
+
+def test_a_journal_of_another_format_is_no_damage(filled):
+    origin = {"format": 99, "snapshot": "x", "code": "y"}
+    JournalWriter(filled.workdir.new_journal("1-1"), origin).close()
+    assert (only(filled).kind, only(filled).problem) == (Kind.JOURNAL, Problem.OTHER_FORMAT)
 
 
 def test_a_job_that_is_gone_is_told(filled):
