@@ -225,7 +225,7 @@ def load(folder: Path, *, verify: bool = False) -> ParameterSpace:
         raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
 
 
-def check(folder: Path) -> list[Path]:
+def damaged_files(folder: Path) -> list[Path]:
     """List the files of a snapshot that are damaged or not there; decode and unpickle none.
 
     Parameters

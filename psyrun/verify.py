@@ -221,7 +221,7 @@ class _Check:
         for folder in folders:
             files = self._files(folder)
             self._see(*files)
-            damaged = snapshot.check(folder)
+            damaged = snapshot.damaged_files(folder)
             for path in damaged if folder.exists() else ():
                 self._find(path, Kind.SNAPSHOT, counts=present in (folder.name, None))
             for path in files:
