@@ -7,7 +7,7 @@ from pathlib import Path
 from psyrun.merge import Merger, check_target, write_result
 from psyrun.runfile import RunFile, write_run_file
 from psyrun.snapshot import load
-from psyrun.state import TaskState, read_sources
+from psyrun.state import TaskState
 from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir, job_of, run_of
 
@@ -27,11 +27,10 @@ def merge_run(workdir: Workdir, file: RunFile, state: TaskState, task: TaskDef) 
 def prune(workdir: Workdir, file: RunFile, state: TaskState) -> RunFile:
     """Remove the rows, spaces and codes that the new result made obsolete."""
     used = {source.path for source in state.sources}
-    for source in read_sources(workdir):
-        if source.path not in used:
-            source.path.unlink(missing_ok=True)
-            if not source.is_journal:
-                workdir.partial_info(source.job).unlink(missing_ok=True)
+    used |= {workdir.partial_info(s.job) for s in state.sources if not s.is_journal}
+    for path in workdir.row_files():
+        if path not in used:
+            path.unlink(missing_ok=True)
     numbers = {run_of(source.job) for source in state.sources} | {state.run.number}
     snapshots = {source.snapshot for source in state.sources} | {state.run.snapshot}
     codes = {source.code for source in state.sources} | {state.run.code}
@@ -39,8 +38,6 @@ def prune(workdir: Workdir, file: RunFile, state: TaskState) -> RunFile:
         for path in folder.iterdir():
             if path.name not in kept:
                 shutil.rmtree(path, ignore_errors=True)
-    for path in workdir.strays({source.path for source in state.sources}):
-        path.unlink(missing_ok=True)
     for path in (*workdir.jobs_folder.iterdir(), *workdir.log_folder.iterdir()):
         if run_of(job_of(path)) not in numbers:
             path.unlink(missing_ok=True)

@@ -107,7 +107,8 @@ class JournalWriter:
         self.path, self._fd = _create(names)
         self._done = self._failed = 0
         self._sync_due = time.perf_counter() + _SYNC_SECONDS
-        self._append(Kind.ORIGIN, 0, 0.0, json.dumps({"format": FORMAT, **origin}).encode())
+        with disk_errors(self.path):
+            self._append(Kind.ORIGIN, 0, 0.0, json.dumps({"format": FORMAT, **origin}).encode())
 
     def done(self, row: int, began: float, ended: float, payload: bytes) -> None:
         """Append a row's result.
@@ -174,9 +175,10 @@ class JournalWriter:
     def close(self, *, sync: bool = True) -> None:
         """Close the file, and wait until everything is on the disk unless told not to."""
         if self._fd >= 0:
-            if sync:
-                os.fsync(self._fd)
-            os.close(self._fd)
+            with disk_errors(self.path):
+                if sync:
+                    os.fsync(self._fd)
+                os.close(self._fd)
             self._fd = -1
 
 
@@ -245,6 +247,51 @@ def frames(path: Path) -> Iterator[Frame]:
     data = _read(path)
     for kind, row, duration, start, end in _hop(data, Scan(), trusting=False):
         yield Frame(kind, row, duration, data[start:end])
+
+
+class Place(NamedTuple):
+    """Where an undamaged frame stands in a journal, in bytes, and what its head tells.
+
+    Attributes
+    ----------
+    kind, row : int
+        What it tells, and of which row.
+    start, stop : int
+        The frame's bounds.
+    payload : int
+        Where its payload starts; that ends with the frame, but for the check.
+    counted : int
+        Rows done and failed in this journal up to and including this frame.
+    """
+
+    kind: int
+    row: int
+    start: int
+    stop: int
+    payload: int
+    counted: int
+
+    @property
+    def size(self) -> int:
+        """How many bytes the payload has."""
+        return self.stop - _CRC.size - self.payload
+
+
+def places(data: bytes) -> Iterator[Place]:
+    """Yield where the undamaged frames among a journal's bytes stand, in the order written."""
+    for kind, row, _, start, end in _hop(data, Scan(), trusting=False):
+        head = start - _HEAD.size
+        *_, done, failed = _HEAD.unpack_from(data, head)
+        yield Place(kind, row, head, end + _CRC.size, start, done + failed)
+
+
+def is_cut_short(data: bytes, position: int) -> bool:
+    """Tell whether all that stands behind a position is the beginning of one frame."""
+    rest = data[position:]
+    if len(rest) < _HEAD.size:
+        return rest[: len(_MARKER)] == _MARKER[: len(rest)]
+    marker, length, *_ = _HEAD.unpack_from(rest)
+    return bool(marker == _MARKER and _HEAD.size + length + _CRC.size > len(rest))
 
 
 def sound_rows(path: Path) -> list[int]:

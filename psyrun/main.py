@@ -60,6 +60,9 @@ TASKDIR = click.option(
     help="Folder with the task files; may also stand before the command.",
 )
 TASKS = click.argument("tasks", nargs=-1, metavar="[TASK]...")
+JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document, for a program to read."
+)
 
 
 @psy.command()
@@ -87,33 +90,84 @@ def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool) -> int:
 
 
 @psy.command()
+@click.option(
+    "--row",
+    type=click.IntRange(min=0),
+    help="The row to evaluate, from 0; by default the first.",
+)
+@click.option("--pdb", is_flag=True, help="Go into the debugger where it raises.")
+@click.option(
+    "--as-run", is_flag=True, help="Take the parameter space and the code of the last run."
+)
 @TASKDIR
 @TASKS
 @click.pass_obj
-def test(obj: Options, tasks: Sequence[str]) -> int:
+def test(
+    obj: Options, tasks: Sequence[str], *, row: int | None, pdb: bool, as_run: bool
+) -> int:
     """Evaluate one assignment of each task, here and now.
 
     Shows the assignment, the result and the time, and checks that the store can hold it.
+    --row, --pdb and --as-run need one task.
     """
-    from psyrun.commands.running import each_task
-    from psyrun.commands.trial import test_task
+    from psyrun.commands.trial import Wish, test_tasks
 
-    return each_task(obj, tasks, test_task)
+    return test_tasks(obj, tasks, Wish(row, pdb, as_run))
 
 
 @psy.command()
-@click.option("-v", "--verbose", is_flag=True, help="List failed and missing assignments.")
+@click.option("--all", "every", is_flag=True, help="Show all causes, not only the first 10.")
+@JSON
+@TASKDIR
+@TASKS
+@click.pass_obj
+def errors(obj: Options, tasks: Sequence[str], *, every: bool, as_json: bool) -> int:
+    """Tell why rows failed: each cause once, with an example.
+
+    Of the last run of each task; without TASK, of all tasks. No task file is run.
+    """
+    from psyrun.commands.errors import show_errors
+
+    return show_errors(obj, tasks, every=every, as_json=as_json)
+
+
+@psy.command()
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="List failed and missing assignments, the first 20 of each.",
+)
+@click.option("--all", "every", is_flag=True, help="List all failed and missing assignments.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all tasks are up to date.")
 @TASKDIR
 @TASKS
 @click.pass_obj
-def status(obj: Options, tasks: Sequence[str], *, verbose: bool, exit_code: bool) -> int:
+def status(
+    obj: Options, tasks: Sequence[str], *, verbose: bool, every: bool, exit_code: bool
+) -> int:
     """Tell how far tasks are."""
     from psyrun.commands.running import each_task
     from psyrun.commands.status import show_status
 
-    code = each_task(obj, tasks, lambda task: show_status(task, verbose=verbose))
+    code = each_task(obj, tasks, lambda task: show_status(task, verbose=verbose, every=every))
     return code if exit_code else ExitCode.OK
+
+
+@psy.command()
+@JSON
+@TASKDIR
+@TASKS
+@click.pass_obj
+def verify(obj: Options, tasks: Sequence[str], *, as_json: bool) -> int:
+    """Check that every file of tasks is as it was written.
+
+    Reads all of them, and tells what is damaged and what that costs. Without TASK, all tasks.
+    Changes nothing, and runs no task file.
+    """
+    from psyrun.commands.verifying import verify_tasks
+
+    return verify_tasks(obj, tasks, as_json=as_json)
 
 
 @psy.command()
@@ -216,8 +270,18 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
         except Exception as err:  # the boundary: here errors become messages
             if debug:
                 raise
-            show_error(describe(err))
+            if not (isinstance(err, BrokenPipeError) and _nobody_reads()):
+                show_error(describe(err))
             return ExitCode.FAILED
+
+
+def _nobody_reads() -> bool:
+    """Tell whether standard output is a pipe to a program, such as head, that has enough."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def _interrupted(code: ExitCode) -> ExitCode:

@@ -1,11 +1,14 @@
 """Own the words in which outcomes and states are told; pure text, nothing is printed here."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from psyrun import rows
+from psyrun.causes import Cause, Errors, group
 from psyrun.failures import describe_assignment
 from psyrun.plan import Action, Plan
 from psyrun.present import Present
@@ -65,7 +68,8 @@ def complaint(outcome: Outcome, workdir: Workdir) -> Iterator[str]:
     ]
     yield f"{name}: of {rows.text(total)} {' and '.join(parts)}, so there is no new result"
     yield from causes(outcome.errors)
-    yield f"  see them:        psy status -v {name}"
+    told = outcome.failed or outcome.job_failures
+    yield f"  see them:        psy {'errors' if told else 'status -v'} {name}"
     yield f"  evaluate them:   psy run {name}"
     if outcome.done:
         yield f"  keep the done:   psy run -c {name}   (if you change the code)"
@@ -79,25 +83,73 @@ def _why_it_ended(outcome: Outcome, workdir: Workdir) -> str:
     return printable(said.removeprefix("ERROR ")) or f"the worker ended early; its log: {log}"
 
 
-def causes(errors: Sequence[Failure]) -> Iterator[str]:
-    """Count errors by type and place, the most frequent first, with an example of each."""
-    groups: dict[tuple[str, str], list[Failure]] = {}
-    for failure in errors:
-        key = (str(failure.error.get("type")), str(failure.error.get("place", "")))
-        groups.setdefault(key, []).append(failure)
-    ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
-    for (_, place), found in ordered[:_MOST_CAUSES]:
+def causes(errors: Iterable[Failure]) -> Iterator[str]:
+    """Tell the most frequent causes of failures, a line with an example for each."""
+    found = group(errors)
+    for cause in found[:_MOST_CAUSES]:
+        place = cause.example.error.get("place")
         where = f" ({Path(place).name})" if place else ""
-        example = "" if len(found) == 1 else "for example "
-        yield f"  {rows.text(len(found))}: {example}{_cause(found[0])}{where}"
-    rest = len(groups) - _MOST_CAUSES
+        example = "" if cause.count == 1 else "for example "
+        yield f"  {rows.text(cause.count)}: {example}{_cause(cause.example)}{where}"
+    rest = len(found) - _MOST_CAUSES
     if rest > 0:
-        yield f"  and {rest:,} more kinds of errors"
+        yield f"  and {rest:,} more kind{'' if rest == 1 else 's'} of errors"
 
 
 def _cause(failure: Failure) -> str:
     message = printable(str(failure.error.get("message", "")).split("\n")[0])
-    return f"{failure.error.get('type', 'an error of unknown type')}: {message}"
+    kind = printable(str(failure.error.get("type", "an error of unknown type")))
+    return f"{kind}: {message}"
+
+
+def errors_line(name: str, errors: Errors | None) -> str:
+    """Tell in one line what went wrong in the last run of a task; None is no run."""
+    if errors is None:
+        return f"{name}: not run"
+    failed, jobs = (errors.count(of_jobs=of_jobs) for of_jobs in (False, True))
+    parts = [f"{rows.text(failed)} failed"] if failed else []
+    parts += [f"{_jobs_text(jobs)} could not begin"] if jobs else []
+    if parts:
+        size = len(errors.causes)
+        parts.append(f"{size:,} cause" + ("" if size == 1 else "s"))
+    else:
+        parts.append("no errors")
+        parts += [f"{rows.text(errors.missing)} missing"] if errors.missing else []
+    return f"{name}: {', '.join(parts)}"
+
+
+def _jobs_text(size: int) -> str:
+    return f"{size:,} job" + ("" if size == 1 else "s")
+
+
+def cause_details(cause: Cause) -> Iterator[str]:
+    """Tell a cause, and all that is known of an example."""
+    failure, error = cause.example, cause.example.error
+    size = _jobs_text(cause.count) if cause.of_jobs else rows.text(cause.count)
+    yield f"  {size}: {_cause(failure)}"
+    if error.get("place"):
+        yield f"    at {printable(_shorter(str(error['place'])))}"
+    which = f"job {failure.job}"
+    if failure.row is not None:
+        which = _row_in_words(failure.row, error.get("assignment"))
+    yield f"    {'' if cause.count == 1 else 'for example '}{which}"
+    yield from _indented(str(error.get("traceback") or "").rstrip("\n").split("\n"))
+    output = error.get("output")
+    if isinstance(output, list) and output:
+        yield "    the last lines printed before:"
+        yield from _indented(map(str, output))
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    return (f"      {printable(line)}" for line in lines if line)
+
+
+def _shorter(path: str) -> str:
+    """Return a path as it is, or from here, whichever is shorter."""
+    try:
+        return min(path, os.path.relpath(path), key=len)
+    except ValueError:  # on Windows: another drive
+        return path
 
 
 class Mark(StrEnum):
@@ -150,12 +202,13 @@ def status_line(plan: Plan, *, running: bool, held_by: Mapping[str, object] | No
     return ", ".join(parts)
 
 
-def status_details(plan: Plan) -> Iterator[str]:
-    """List failed rows with their errors, and missing ones; the first of each."""
+def status_details(plan: Plan, *, every: bool = False) -> Iterator[str]:
+    """List failed rows with their errors, and missing ones; the first of each, or `every`."""
+    most = None if every else _MOST_LINES
     present, space = plan.present, plan.task.pspace
     failed = present.state.count(RowState.FAILED)
     shown = 0
-    for failure in islice(failures(present.state), _MOST_LINES):
+    for failure in islice(failures(present.state), most):
         assert failure.row is not None
         shown += 1
         yield f"  failed  {_row_text(space, failure.row)}: {_cause(failure)}"
@@ -164,10 +217,10 @@ def status_details(plan: Plan) -> Iterator[str]:
     missing = rows.of_state(present.state.states, RowState.MISSING)
     count = rows.count(missing)
     first = (row for start, stop in missing for row in range(start, stop))
-    for row in islice(first, _MOST_LINES):
+    for row in islice(first, most):
         yield f"  missing {_row_text(space, row)}"
-    if count > _MOST_LINES:
-        yield f"  and {count - _MOST_LINES:,} more missing"
+    if most is not None and count > most:
+        yield f"  and {count - most:,} more missing"
 
 
 def printable(text: str) -> str:
@@ -182,8 +235,14 @@ def printable(text: str) -> str:
 
 
 def _row_text(space: ParameterSpace, row: int) -> str:
-    values = describe_assignment(space[row])
-    shown = ", ".join(f"{name}={text}" for name, text in values.items())
+    return _row_in_words(row, describe_assignment(space[row]))
+
+
+def _row_in_words(row: int, assignment: Any) -> str:
+    """Name a row, with its assignment where that is known."""
+    if not isinstance(assignment, Mapping) or not assignment:
+        return f"row {row}"
+    shown = ", ".join(f"{name}={text}" for name, text in assignment.items())
     return printable(f"row {row} ({shown})")
 
 

@@ -32,6 +32,25 @@ def text(size: int) -> str:
     return f"{size:,} row" + ("" if size == 1 else "s")
 
 
+def listed(ranges: Ranges, most: int = 3) -> str:
+    """Name rows; no more than some ranges, and how many rows there are besides.
+
+    Examples
+    --------
+    >>> listed(((3, 6),)), listed(((7, 8),)), listed(((1, 2), (5, 6), (8, 9), (11, 21)), 2)
+    ('rows 3 to 5', 'row 7', 'rows 1, 5 and 11 more')
+    """
+    parts = [
+        f"{start:,}" if stop == start + 1 else f"{start:,} to {stop - 1:,}"
+        for start, stop in ranges[:most]
+    ]
+    if rest := count(ranges[most:]):
+        parts.append(f"{rest:,} more")
+    last = parts.pop()
+    word = "row" if count(ranges) == 1 else "rows"
+    return f"{word} {', '.join(parts)} and {last}" if parts else f"{word} {last}"
+
+
 def of_state(states: bytes | bytearray, *wanted: RowState) -> Ranges:
     """Find the rows that are in one of the wanted states, given a byte for each row."""
     pattern = b"[" + b"".join(re.escape(bytes([state])) for state in wanted) + b"]+"

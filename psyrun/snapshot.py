@@ -216,31 +216,41 @@ def load(folder: Path, *, verify: bool = False) -> ParameterSpace:
         If the snapshot is not there, damaged, or holds values whose classes cannot be found.
     """
     structure = _structure(folder)
+    if verify:
+        _refuse_damaged(structure, folder)
     try:
-        if verify:
-            _verify_files(folder, structure)
         return _decode_node(structure["space"], folder)
     except (FileNotFoundError, KeyError, TypeError) as err:
         raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
 
 
 def check(folder: Path) -> None:
-    """Read all files of a snapshot, decode nothing, and refuse one that is damaged.
+    """Read all files of a snapshot, decode none, and refuse one that is damaged.
 
     Raises
     ------
     WorkdirError
         If the snapshot is not there or damaged.
     """
-    structure = _structure(folder)
+    _refuse_damaged(_structure(folder), folder)
+
+
+def damaged_files(folder: Path) -> list[Path]:
+    """List the files of a snapshot that are damaged or not there; decode and unpickle none.
+
+    Parameters
+    ----------
+    folder : Path
+        Its folder, whose name is its digest.
+    """
     try:
-        _verify_files(folder, structure)
-    except (FileNotFoundError, KeyError, TypeError) as err:
-        raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
+        return list(_damaged(_structure(folder), folder))
+    except OSError:
+        return [folder / _SPACE]
 
 
 def _structure(folder: Path) -> dict[str, Any]:
-    """Read the structure of a snapshot, if it is the one that the folder is named by."""
+    """Read the structure of a snapshot, whose digest has to be the folder's name."""
     path = folder / _SPACE
     try:
         structure = read_json(path)
@@ -249,16 +259,31 @@ def _structure(folder: Path) -> dict[str, Any]:
                 f"the snapshot {folder} has format {structure['format']}, this Psyrun reads "
                 f"{FORMAT}; use the newer Psyrun that wrote it"
             )
-        if Snapshot(structure).digest() != folder.name:
-            raise WorkdirError(f"{path} is damaged; run the task again")
+        digest = Snapshot(structure).digest()
     except (FileNotFoundError, KeyError, TypeError) as err:
         raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
+    if digest != folder.name:
+        raise WorkdirError(f"{path} is damaged; run the task again")
     return cast("dict[str, Any]", structure)
 
 
-def _verify_files(folder: Path, structure: dict[str, Any]) -> None:
+def _refuse_damaged(structure: dict[str, Any], folder: Path) -> None:
+    damaged = next(_damaged(structure, folder), None)
+    if damaged is not None:
+        raise WorkdirError(f"{damaged} is damaged; run the task again")
+
+
+def _damaged(structure: dict[str, Any], folder: Path) -> Iterator[Path]:
+    """Yield the files that are not as they were written; each is read in blocks."""
     for entry in _files_of(structure["space"]):
-        _verified(folder, entry)
+        path = folder / entry["file"]
+        try:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            found = ""
+        if found != entry["sha256"]:
+            yield path
 
 
 def _files_of(node: dict[str, Any]) -> Iterator[dict[str, str]]:

@@ -8,6 +8,7 @@ import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -266,25 +267,43 @@ class Failure:
 
 
 def failures(state: TaskState) -> Iterator[Failure]:
-    """Yield the rows that count as failed, the last error of each."""
-    last: dict[int, Failure] = {}
+    """Yield the rows that count as failed, by row, the last error of each.
+
+    Errors are read one by one as they are asked for: all tracebacks of a large run are more
+    than fits into memory.
+    """
+    last: dict[int, tuple[Source, int, int]] = {}
     for source in state.sources:
-        if not (source.is_journal and source.failed):
+        if source.is_journal and source.failed:
+            for row, start, size in _failed_places(state, source):
+                if state.states[row] == RowState.FAILED:
+                    last[row] = source, start, size
+    for path, found in groupby(sorted(last.items()), key=lambda item: item[1][0].path):
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:  # its rows stand in a partial result by now
             continue
-        where: dict[int, int] = {}
-        for place, row, length in state.targets(source, source.failed):
-            where.update(
-                zip(range(place, place + length), range(row, row + length), strict=True)
-            )
-        old_rows = [row for start, stop in source.failed for row in range(start, stop)]
-        new_row = {old: where.get(place) for place, old in enumerate(old_rows)}
-        for frame in journal.frames(source.path):
-            row_now = new_row.get(frame.row)
-            if frame.kind == journal.Kind.FAILED and row_now is not None:
-                last[row_now] = Failure(row_now, source.job, _error(frame.payload))
-    for row in sorted(last):
-        if state.states[row] == RowState.FAILED:
-            yield last[row]
+        with file:
+            for row, (source, start, size) in found:
+                file.seek(start)
+                yield Failure(row, source.job, _error(file.read(size)))
+
+
+def _failed_places(state: TaskState, source: Source) -> Iterator[tuple[int, int, int]]:
+    """Yield the row in this space, and the bounds of the error, of each failed frame."""
+    new_row: dict[int, int] = {}
+    old_rows = [row for start, stop in source.failed for row in range(start, stop)]
+    for place, row, length in state.targets(source, source.failed):
+        new_row.update(
+            zip(old_rows[place : place + length], range(row, row + length), strict=True)
+        )
+    try:
+        data = source.path.read_bytes()
+    except FileNotFoundError:
+        return
+    for frame in journal.places(data):
+        if frame.kind == journal.Kind.FAILED and frame.row in new_row:
+            yield new_row[frame.row], frame.payload, frame.size
 
 
 def job_failures(workdir: Workdir, jobs: Sequence[str]) -> Iterator[Failure]:

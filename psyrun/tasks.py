@@ -201,7 +201,7 @@ class TaskDef(Config):
         image: CodeImage | None = None,
     ) -> None:
         self.path = Path(path).absolute()
-        self.conf_path = self._conf_path(conf)
+        self.conf_path = self._conf_path(conf, image)
         settings: dict[str, Any] = {}
         if isinstance(conf, Config):
             settings |= vars(conf) | {"name": None}
@@ -213,13 +213,16 @@ class TaskDef(Config):
         super().__init__(**settings | own)
         self.name: str = declared(self.path, "name", source) or name_from(self.path)
 
-    def _conf_path(self, conf: str | os.PathLike[str] | Config | None) -> Path | None:
+    def _conf_path(
+        self, conf: str | os.PathLike[str] | Config | None, image: CodeImage | None
+    ) -> Path | None:
         if isinstance(conf, Config):
             return None
         if conf is not None:
             return Path(conf).absolute()
         beside = self.path.with_name(CONF)
-        return beside if beside.exists() else None
+        there = beside.exists() if image is None else image.conf_source is not None
+        return beside if there else None
 
     @property
     def taskdir(self) -> Path:

@@ -4,7 +4,7 @@ The layout is documented in the reference (work directory and file formats).
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from psyrun.files import disk_errors, remove_temporary
 
 _JOB = re.compile(r"\d+-\d+")
-_PARTIAL = re.compile(r"\d+-\d+(\.rows)?(\.\d+)?\.\w+")
+_ROWS = re.compile(r"\d+-\d+(\.rows)?(\.\d+)?\.\w+")
 _JOURNAL = re.compile(r"\d+-\d+\.\d+\.part")
 
 
@@ -133,17 +133,9 @@ class Workdir:
         """List what is known about all partial results."""
         return sorted(p for p in self.out_folder.glob("*.json") if _JOB.fullmatch(p.stem))
 
-    def strays(self, used: Collection[Path]) -> list[Path]:
-        """List the partial results that no note names: another self of their job came first.
-
-        Parameters
-        ----------
-        used : collection of Path
-            The partial results that notes name.
-        """
-        known = {*used, *self.partial_infos(), *self.journals()}
-        found = (p for p in self.out_folder.iterdir() if _PARTIAL.fullmatch(p.name))
-        return [path for path in found if path not in known]
+    def row_files(self) -> list[Path]:
+        """List all that jobs left in `out/`: journals, partial results and their notes."""
+        return [path for path in self.out_folder.iterdir() if _ROWS.fullmatch(path.name)]
 
     def make(self) -> None:
         """Make the folders.

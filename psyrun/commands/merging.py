@@ -9,7 +9,7 @@ import click
 
 from psyrun import rows
 from psyrun.commands.messages import show_note, show_warning
-from psyrun.commands.upkeep import workdirs
+from psyrun.commands.turns import find_workdirs
 from psyrun.exceptions import StoreError, WorkdirError
 from psyrun.files import remove_abandoned
 from psyrun.locks import Hold
@@ -116,7 +116,8 @@ def _owner_of(file: Path, folder: Path, taskdir: Path) -> _Owner | None:
         if workdir is not None and workdir.root == parent:
             named = {path.name for path in _results_of(workdir)}
             return _Owner(workdir, place.parent == parent and place.name in named)
-    known = [workdir for _, workdir in workdirs(taskdir, ())]
+    tasks = find_workdirs(taskdir, ()) if taskdir.is_dir() else ()
+    known = [workdir for _, workdir in tasks]
     for candidate in (*known, workdir_at(folder)):
         if candidate and place in {path.resolve() for path in _results_of(candidate)}:
             return _Owner(candidate, is_result=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import click
 
 from psyrun import report, rows
-from psyrun.commands.messages import describe, show_error, show_note, show_warning
+from psyrun.commands.messages import show_error, show_note, show_warning
 from psyrun.commands.options import Options
-from psyrun.exceptions import PsyrunError
+from psyrun.commands.turns import in_turn, note_no_tasks
 from psyrun.plan import Action
 from psyrun.progress import Bar
 from psyrun.run import Outcome, carry_out, holding, prepare, workdir_of
@@ -27,17 +27,8 @@ def each_task(options: Options, names: Sequence[str], action: Callable[[TaskDef]
     else:
         files = list(find_task_files(options.taskdir).values())
     if not files:
-        show_note(f"there are no tasks in {options.taskdir}; make one with: psy new-task NAME")
-    ok = True
-    for file in files:
-        try:
-            ok = action(TaskDef(file)) and ok
-        except (PsyrunError, OSError) as err:
-            if options.debug:
-                raise
-            show_error(describe(err))
-            ok = False
-    return int(not ok)
+        note_no_tasks(options)
+    return in_turn(options, files, lambda file: action(TaskDef(file)))
 
 
 def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:

@@ -9,8 +9,8 @@ from psyrun.run import prepare, workdir_of
 from psyrun.tasks import TaskDef
 
 
-def show_status(task: TaskDef, *, verbose: bool) -> bool:
-    """Show how far a task is; return whether it is up to date."""
+def show_status(task: TaskDef, *, verbose: bool, every: bool = False) -> bool:
+    """Show how far a task is; return whether it is up to date. `every` implies `verbose`."""
     workdir = workdir_of(task)
     plan = prepare(task, workdir, verify=False)
     holder = read_holder(workdir.lock_file, workdir.holder_file)
@@ -18,7 +18,7 @@ def show_status(task: TaskDef, *, verbose: bool) -> bool:
     click.echo(report.status_line(plan, running=running, held_by=holder))
     for note in plan.present.lost:
         show_warning(f"{task.name}: {note}")
-    if verbose:
-        for line in report.status_details(plan):
+    if verbose or every:
+        for line in report.status_details(plan, every=every):
             click.echo(line)
     return report.mark_of(plan, running=running) is report.Mark.UP_TO_DATE

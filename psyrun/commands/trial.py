@@ -1,54 +1,189 @@
 """Own `psy test`: one assignment of a task, evaluated here and now."""
 
+import contextlib
 import functools
-import pickle
 import reprlib
-import tempfile
+import sys
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, NamedTuple
 
 import click
 
-from psyrun import machine, rows
+from psyrun import machine, rows, snapshot
+from psyrun.code import CodeImage, frozen_code
 from psyrun.commands.messages import show_error, show_warning
-from psyrun.exceptions import PsyrunError, RowError
-from psyrun.failures import as_mapping, describe_error
+from psyrun.commands.options import Options
+from psyrun.commands.running import each_task
+from psyrun.commands.storable import check_store
+from psyrun.commands.turns import each_workdir
+from psyrun.exceptions import RowError, TaskError
+from psyrun.failures import as_mapping, checked_names, describe_error
 from psyrun.loading import working_in
+from psyrun.pspace import ParameterSpace
+from psyrun.runfile import read_run_file
 from psyrun.scheduler import ImmediateRun
-from psyrun.store import PickleStore
-from psyrun.tasks import TaskDef
+from psyrun.taskfiles import find_task_files
+from psyrun.tasks import TaskDef, load_frozen
 from psyrun.units import duration
+from psyrun.workdir import Workdir
 
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = 70
 
 
-def test_task(task: TaskDef) -> bool:
-    """Evaluate the first assignment of a task, and show what comes of it."""
+class Wish(NamedTuple):
+    """What was asked for.
+
+    Attributes
+    ----------
+    row : int or None
+        The row to evaluate. None is the first, if there is one.
+    pdb : bool
+        Whether to go into the debugger where it raises.
+    as_run : bool
+        Whether to take the space and the code of the last run.
+    """
+
+    row: int | None = None
+    pdb: bool = False
+    as_run: bool = False
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A row to evaluate, and what by.
+
+    Attributes
+    ----------
+    task : TaskDef
+        The task, present or frozen.
+    space : ParameterSpace
+        The space that the row is of.
+    number : int
+        The row.
+    image : CodeImage or None
+        The frozen code; None is the present one.
+    by : str
+        Which code that is, for people.
+    """
+
+    task: TaskDef
+    space: ParameterSpace
+    number: int
+    image: CodeImage | None = None
+    by: str = ""
+
+
+def test_tasks(options: Options, names: Sequence[str], wish: Wish) -> int:
+    """Evaluate a row of each of some tasks, or of all; return the exit code."""
+    if wish != Wish():
+        names = _only_one(options, names)
+    if wish.as_run:
+        return each_workdir(
+            options, names, lambda name, workdir: _test_as_run(options, name, workdir, wish)
+        )
+    return each_task(options, names, lambda task: _test_present(task, wish))
+
+
+def _only_one(options: Options, names: Sequence[str]) -> Sequence[str]:
+    """Make sure that one task is named, or is the only one."""
+    files = find_task_files(options.taskdir)
+    known = list(dict.fromkeys(names or files))
+    if len(known) > 1:
+        raise click.UsageError(
+            f"--row, --pdb and --as-run are for one task, not for {', '.join(known)}; "
+            f"name one, as in: psy test {known[0]} --row 0"
+        )
+    return known
+
+
+def _test_present(task: TaskDef, wish: Wish) -> bool:
+    """Evaluate a row of the present space by the present code."""
     task.check()
-    if not task.pspace.size:
+    if not task.pspace.size and wish.row is None:
         click.echo(f"{task.name}: the parameter space has no rows")
         return True
-    assignment = task.pspace[0]
-    click.echo(f"{task.name}: row 0 of {rows.text(task.pspace.size)}")
-    _show(assignment)
+    return _try_row(Trial(task, task.pspace, _checked_row(task, task.pspace, wish)), wish)
+
+
+def _test_as_run(options: Options, name: str, workdir: Workdir, wish: Wish) -> bool:
+    """Evaluate a row of the last run's space by that run's code."""
+    run = read_run_file(workdir, name).last
+    if run is None:
+        raise TaskError(f"{name} was never run; run it with: psy run {name}")
+    with _own_finders():
+        image = frozen_code(workdir.code(run.code))
+        task = load_frozen(image, options.taskdir.absolute())
+        space = snapshot.load(workdir.snapshot(run.snapshot), verify=True)
+        if changed := image.changed_files(task.taskdir):
+            show_warning(f"{name}: file_dep changed since the run: {', '.join(changed)}")
+        number = _checked_row(task, space, wish)
+        return _try_row(Trial(task, space, number, image, f", as in run {run.number}"), wish)
+
+
+@contextlib.contextmanager
+def _own_finders() -> Iterator[None]:
+    """Forget afterwards how to import frozen code."""
+    before = [*sys.meta_path]
     try:
+        yield
+    finally:
+        sys.meta_path[:] = before
+
+
+def _checked_row(task: TaskDef, space: ParameterSpace, wish: Wish) -> int:
+    number, size = wish.row or 0, space.size
+    if number >= size:
+        which = f", 0 to {size - 1}" if size > 1 else ", row 0"
+        there = f"{rows.text(size)}{which}" if size else "no rows"
+        raise TaskError(f"row {number}: {task.name} has {there}")
+    return number
+
+
+def _try_row(trial: Trial, wish: Wish) -> bool:
+    """Evaluate a row, and show what comes of it."""
+    task, assignment, size = trial.task, trial.space[trial.number], trial.space.size
+    click.echo(f"{task.name}: row {trial.number} of {rows.text(size)}{trial.by}")
+    _show(assignment)
+    with working_in(task.taskdir):
         began = time.perf_counter()
-        with working_in(task.taskdir):
+        try:
             result = _evaluate(task, assignment)
+        except (Exception, SystemExit) as err:  # noqa: BLE001 - the boundary to the user's code
+            _explain(trial, err, wish)
+            return False
         seconds = time.perf_counter() - began
-    except Exception as err:  # noqa: BLE001 - the boundary to the user's code
-        error = describe_error(err)
-        if not isinstance(err, RowError):
-            click.echo(error["traceback"], err=True, nl=False)
-        show_error(f"{task.name}: row 0 failed: {error['type']}: {error['message']}")
-        return False
     click.echo("gives")
     _show(result)
-    click.echo(f"in {duration(seconds)}; {_estimate(task, seconds)}")
-    return _check_store(task, assignment | result)
+    click.echo(f"in {duration(seconds)}; {_estimate(task, size, seconds)}")
+    local = (trial.image or task.code()).modules
+    return check_store(task, assignment | result, local)
+
+
+def _explain(trial: Trial, err: BaseException, wish: Wish) -> None:
+    """Tell why a row failed, and go into the debugger if that was asked for."""
+    sys.stdout.flush()  # what the row printed comes before what it raised
+    trace = _last_of_ours(err.__traceback__)
+    error = describe_error(err.with_traceback(trace))
+    own = isinstance(err, RowError)
+    if not own:
+        click.echo(error["traceback"], err=True, nl=False)
+    name = f"{trial.task.name}: row {trial.number}"
+    show_error(f"{name} failed: {error['type']}: {error['message']}")
+    if wish.pdb and not own and trace is not None:
+        import pdb  # noqa: T100 - a debugger is what was asked for
+
+        pdb.post_mortem(trace.tb_next or trace)
+
+
+def _last_of_ours(trace: TracebackType | None) -> TracebackType | None:
+    """Skip the frames that lead from here to the user's code, but for the last."""
+    while trace and trace.tb_next and trace.tb_next.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    return trace
 
 
 def _evaluate(task: TaskDef, assignment: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,7 +191,9 @@ def _evaluate(task: TaskDef, assignment: Mapping[str, Any]) -> dict[str, Any]:
     extra = task.setup(0) if task.setup else None
     if isinstance(extra, Mapping):
         execute = functools.partial(execute, **extra)
-    return as_mapping(execute(**assignment), task.execute)
+    result = as_mapping(execute(**assignment), task.execute)
+    checked_names(result)
+    return result
 
 
 def _show(values: Mapping[str, Any]) -> None:
@@ -64,9 +201,8 @@ def _show(values: Mapping[str, Any]) -> None:
         click.echo(f"  {name} = {_SHOWN.repr(value)}")
 
 
-def _estimate(task: TaskDef, seconds: float) -> str:
+def _estimate(task: TaskDef, size: int, seconds: float) -> str:
     """Say how long all rows would take, going by one."""
-    size = task.pspace.size
     if isinstance(task.scheduler, ImmediateRun):
         processes = min(size, task.pool_size or machine.usable_cores())
         where = f"{processes} row process" + ("" if processes == 1 else "es")
@@ -77,53 +213,3 @@ def _estimate(task: TaskDef, seconds: float) -> str:
     return (
         f"{rows.text(size)} would take about {duration(seconds * size / processes)} on {where}"
     )
-
-
-def _check_store(task: TaskDef, row: Mapping[str, Any]) -> bool:
-    """Check that the task's store can hold such a row, by holding it."""
-    kept = {n: [value] for n, value in row.items() if n not in task.exclude_from_result}
-    store = type(task.store).__name__
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"trial{task.store.ext}"
-        try:
-            task.store.save(path, kept)
-            names = task.store.load(path).keys()
-        except PsyrunError as err:
-            show_error(f"{task.name}: {store} cannot hold this row: {err}")
-            return False
-    lost = kept.keys() - names
-    if lost:
-        show_error(f"{task.name}: {store} lost {', '.join(sorted(lost))}")
-        return False
-    if isinstance(task.store, PickleStore):
-        for name, kind in _local_classes(task, row):
-            show_warning(
-                f"{task.name}: {name!r} is a {kind}: the result can be read only where that "
-                "class can be imported; return plain values or arrays to read it anywhere"
-            )
-    return True
-
-
-def _local_classes(task: TaskDef, row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Name the values that need a class or function of the task's own code to be unpickled."""
-    local = {task.path.stem, "__main__", *task.code().modules}
-    for name, value in row.items():
-        for module, qualified in _globals_in(pickle.dumps(value, 5)):
-            if module in local:
-                yield name, f"{module}.{qualified}"
-                break
-
-
-def _globals_in(data: bytes) -> Iterator[tuple[str, str]]:
-    """Name what a pickle imports."""
-    import pickletools
-
-    texts: list[str] = []
-    for opcode, argument, _ in pickletools.genops(data):
-        if "UNICODE" in opcode.name:
-            texts.append(str(argument))
-        elif opcode.name == "STACK_GLOBAL" and len(texts) > 1:
-            yield texts[-2], texts[-1]
-        elif opcode.name == "GLOBAL":
-            module, _, qualified = str(argument).partition(" ")
-            yield module, qualified

@@ -11,6 +11,7 @@ import click
 
 from psyrun import machine
 from psyrun.commands.messages import show_error, show_note, show_warning
+from psyrun.commands.turns import find_workdirs
 from psyrun.exceptions import SchedulerError, TaskError, WorkdirError
 from psyrun.files import disk_errors
 from psyrun.loading import working_in
@@ -18,29 +19,21 @@ from psyrun.locks import is_local, read_holder
 from psyrun.run import holding
 from psyrun.runfile import Run, RunFile, read_run_file
 from psyrun.scheduler import Scheduler, still_known
-from psyrun.taskfiles import PREFIX, find_task_files, suggestion, workdir_root
+from psyrun.taskfiles import PREFIX
 from psyrun.units import size_text
 from psyrun.workdir import Workdir
 
 _TEMPLATE = Path(__file__).parent.with_name("template_task.py")
 
 
-def workdirs(taskdir: Path, names: Sequence[str]) -> Iterator[tuple[str, Workdir]]:
-    """Find the work directories of some tasks, or of all; also of tasks whose file is gone."""
-    files = find_task_files(taskdir) if Path(taskdir).is_dir() else {}
-    for name in names or files:
-        workdir = Workdir(workdir_root(taskdir, name, files.get(name)))
-        if name not in files and not workdir.root.is_dir():
-            raise TaskError(
-                f"there is no task {name!r} in {taskdir}{suggestion(name, list(files))}"
-            )
-        if workdir.root.is_dir():
-            yield name, workdir
+def _there(taskdir: Path, names: Sequence[str]) -> Iterator[tuple[str, Workdir]]:
+    """Find the work directories that are there."""
+    return (found for found in find_workdirs(taskdir, names) if found[1].root.is_dir())
 
 
 def clean_tasks(taskdir: Path, names: Sequence[str], *, yes: bool) -> int:
     """Remove the work directories of tasks, or show what would be removed."""
-    found = list(workdirs(taskdir, names))
+    found = list(_there(taskdir, names))
     for name, workdir in found:
         files = [path for path in workdir.root.rglob("*") if path.is_file()]
         size = size_text(sum(path.stat().st_size for path in files))
@@ -118,7 +111,7 @@ def scheduler_named(name: str, taskdir: Path) -> Scheduler:
 def kill_tasks(taskdir: Path, names: Sequence[str]) -> int:
     """End the jobs of tasks."""
     ok = True
-    for name, workdir in workdirs(taskdir, names):
+    for name, workdir in _there(taskdir, names):
         holder = read_holder(workdir.lock_file, workdir.holder_file)
         if holder is not None:
             ok = _end_holder(name, holder) and ok

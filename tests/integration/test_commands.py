@@ -48,7 +48,7 @@ def test_failed_rows_are_told_with_what_to_do(project):
         "of 6 rows 3 failed",
         "3 rows: for example ValueError: odd: ",
         "task_bad.py:",
-        "psy status -v bad",
+        "psy errors bad",
         "psy run bad",
         "psy run -c bad",
         "psy merge psy-work/bad FILE",
@@ -80,6 +80,11 @@ def test_an_older_whole_result_stays_while_rows_fail(project):
         (["merge", "psy-tasks", "x.pkl"], "holds no rows"),
         (["clean", "god"], "did you mean good?"),
         (["kill", "god"], "did you mean good?"),
+        (["errors", "god"], "did you mean good?"),
+        (["verify", "god"], "did you mean good?"),
+        (["test", "god", "--as-run"], "did you mean good?"),
+        (["--taskdir", "nowhere", "errors"], "there is no folder"),
+        (["--taskdir", "nowhere", "verify"], "there is no folder"),
         (["new-task", "good"], "exists already"),
         (["new-task", "x", "--scheduler", "no.such.Class"], "cannot be made"),
     ],
@@ -100,6 +105,9 @@ def test_a_wrong_call_exits_with_1_and_says_what_to_do(project, arguments, messa
         ["merge", "x"],
         ["new-task", "a b"],
         ["run", "-c", "--force"],
+        ["errors", "-v"],
+        ["verify", "--all"],
+        ["test", "good", "--row", "one"],
     ],
 )
 def test_a_misuse_exits_with_2(project, arguments):
@@ -361,6 +369,17 @@ def test_colour_only_on_a_terminal(project):
     assert "\x1b[" not in project.psy("run").err
 
 
+def test_a_reader_that_has_enough_is_no_error(project):
+    """As `head` is; what is printed is more than a pipe holds."""
+    project.task("long", "pspace = Param(x=range(9000))\ndef execute(x):\n    return {}\n")
+    process = project.start("status", "--all")
+    assert process.stdout.readline().startswith("long: ")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
 def test_taskdir_may_stand_before_or_after_the_command(project):
     project.task("good", GOOD)
     (project.root / "psy-tasks").rename(project.root / "mine")
@@ -383,7 +402,14 @@ def test_a_call_from_within_the_task_directory_is_told(project, monkeypatch):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["list"], ["kill"], ["clean"], ["merge", "psy-work/good", "x.pkl"], ["clean", "--yes"]],
+    [
+        ["list"],
+        ["kill"],
+        ["errors"],
+        ["clean"],
+        ["merge", "psy-work/good", "x.pkl"],
+        ["clean", "--yes"],
+    ],
     ids=" ".join,
 )
 def test_commands_that_need_no_task_file_run_none(project, arguments):

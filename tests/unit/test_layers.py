@@ -18,8 +18,8 @@ LAYERS = {
     "board output",
     2: "store scheduler",
     3: "workdir journal runfile jobs snapshot code",
-    4: "state partial merge present backend failures follow pool",
-    5: "tasks plan salvage mapper conclude",
+    4: "state partial merge present backend failures follow pool inspection findings",
+    5: "tasks plan salvage mapper conclude causes verify",
     6: "run rowprocess worker report",
     7: "commands main __main__",
 }

@@ -411,3 +411,18 @@ def test_rows_of_ranges_are_selected_in_order(ranges):
     space = Param(a=range(10))
     expected = [row for start, stop in ranges for row in range(start, stop)]
     assert snapshot.rows_of(ranges, space).build() == {"a": expected}
+
+
+def test_every_file_is_listed_that_is_damaged_or_gone(tmp_path):
+    folder = written(Param(a=[1, 2], b=["x", "y"], c=[0.5, 1.5]), tmp_path)
+    assert snapshot.damaged_files(folder) == []
+    (folder / "0.npy").unlink()
+    (folder / "1.pkl").write_bytes(b"not a pickle")
+    assert snapshot.damaged_files(folder) == [folder / "0.npy", folder / "1.pkl"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', "{"])
+def test_a_structure_is_listed_that_cannot_be_used(tmp_path, text):
+    folder = written(Param(a=[1, 2]), tmp_path)
+    (folder / "space.json").write_text(text)
+    assert snapshot.damaged_files(folder) == [folder / "space.json"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from psyrun.backend import DistributeBackend
+from psyrun.code import CodeImage
 from psyrun.exceptions import TaskError, TaskWarning
 from psyrun.scheduler import ImmediateRun
 from psyrun.store import PickleStore
@@ -303,3 +304,16 @@ def test_a_task_is_loaded_by_name(tmp_path):
 
 def test_a_backend_is_a_class(load):
     assert load("").backend is DistributeBackend
+
+
+@pytest.mark.parametrize("frozen", [b"max_jobs = 7\n", None], ids=["removed", "added"])
+def test_frozen_code_has_the_defaults_of_its_time(tmp_path, frozen):
+    """Whether there is a `psy-conf.py` now does not matter."""
+    source = (
+        b"from psyrun import Param\npspace = Param(a=[1])\ndef execute(a):\n    return {}\n"
+    )
+    if frozen is None:
+        (tmp_path / "psy-conf.py").write_text("max_jobs = 9\n")
+    image = CodeImage("task_x.py", source, frozen)
+    task = TaskDef(tmp_path / "task_x.py", image=image)
+    assert task.max_jobs == (7 if frozen else 100)
