@@ -129,6 +129,13 @@ class Trial:
         _, err = command.communicate(timeout=_WAIT_SECONDS)
         is_clean(err)
         assert command.returncode == 0, err
+        sound = subprocess.run(
+            [sys.executable, "-m", "psyrun", "verify"],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        assert sound.returncode == 0
         self.judge(faults)
 
     def strike(self, command: "subprocess.Popen[str]") -> int:
