@@ -262,7 +262,8 @@ class _Check:
 
     def _is_being_replaced(self, path: Path) -> bool:
         """Tell whether a command put a new result there, and has yet to write that down."""
-        if read_holder(self.workdir.holder_file) is None or not path.exists():
+        holder = read_holder(self.workdir.holder_file)
+        if holder is None or not path.exists():
             return False
         return path.stat().st_mtime_ns > self.workdir.run_file.stat().st_mtime_ns
 

@@ -5,6 +5,9 @@ import shutil
 
 import pytest
 
+from psyrun.run import holding
+from psyrun.workdir import Workdir
+
 TASK = """
 import helper_v
 pspace = Param(a=range(10)) * Param(b=['x', 'y'])
@@ -186,9 +189,8 @@ def test_json_is_one_document(half):
 
 def test_a_task_under_way_is_told_with_what_is_wrong(half):
     flip(half.workdir("half") / "out" / "1-0.pkl")
-    holder = {"host": "elsewhere", "process": 1, "since": "now"}
-    (half.workdir("half") / "lock.json").write_text(json.dumps(holder))
-    assert "half: it is being run" in half.psy("verify").err
+    with holding(Workdir(half.workdir("half")), "half"):
+        assert "half: it is being run" in half.psy("verify").err
 
 
 def test_a_result_that_is_being_replaced_is_no_damage(whole):
@@ -196,6 +198,5 @@ def test_a_result_that_is_being_replaced_is_no_damage(whole):
     path = whole.workdir("half") / "result.pkl"
     flip(path)
     assert whole.psy("verify").code == 1
-    holder = {"host": "elsewhere", "process": 1, "since": "now"}
-    (whole.workdir("half") / "lock.json").write_text(json.dumps(holder))
-    assert whole.psy("verify").code == 0
+    with holding(Workdir(whole.workdir("half")), "half"):
+        assert whole.psy("verify").code == 0
