@@ -7,9 +7,10 @@ import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from psyrun import jobs, journal, rows, runfile, snapshot
 from psyrun.code import frozen_code
@@ -26,6 +27,7 @@ from psyrun.state import (
     Source,
     TaskState,
     read_partial,
+    read_sources,
     select_sources,
     task_state,
 )
@@ -87,6 +89,7 @@ class _Check:
         self.sound: list[Source] = []
         self.claims: list[_Claim] = []
         self.jobs: dict[str, Job] = {}
+        self.named: set[Path] = set()
 
     def run(self, name: str) -> Checked:
         """Check everything, the rows before what they refer to: jobs may end meanwhile."""
@@ -98,7 +101,7 @@ class _Check:
         for path in self.workdir.partial_infos():
             self._check_partial(path)
         for path in written:
-            if path.exists() and not self.workdir.partial_info(job_of(path)).exists():
+            if path.exists() and path not in self.named:
                 self._see(path)
                 self._claim(path, Kind.PARTIAL, Problem.NO_NOTE)
         self.checked.findings += _settled(self.workdir, file.last, self.sound, self.claims)
@@ -185,12 +188,14 @@ class _Check:
         origin, unreadable, problem = found.origin, found.lost, Problem.DAMAGED
         if origin.get("format", journal.FORMAT) != journal.FORMAT:
             found, problem = Inspection(damaged=1), Problem.OTHER_FORMAT
-        elif {"snapshot", "code"} <= origin.keys():
-            digests = str(origin["snapshot"]), str(origin["code"])
-            self.sound.append(Source(path, job_of(path), *digests, found.done, found.failed))
-        elif found.done or found.failed:  # it is not known what of
-            unreadable = rows.count(rows.joined((*found.done, *found.failed)))
-            found = Inspection(damaged=1)
+        elif found.done or found.failed:
+            belongs = _belongs_to(self.workdir, path, origin)
+            if belongs is None:
+                unreadable = rows.count(rows.joined((*found.done, *found.failed)))
+                found = Inspection(damaged=1)
+            else:
+                name = job_of(path)
+                self.sound.append(Source(path, name, *belongs, found.done, found.failed))
         if found.damaged:
             self._claim(path, Kind.JOURNAL, problem, unreadable=unreadable)
 
@@ -206,10 +211,13 @@ class _Check:
         except FileNotFoundError:  # a newer result stands by now
             return
         except (OSError, KeyError, TypeError, ValueError):
-            self._see(*(p for p in self._files(note.parent) if _is_partial_of(p, note.stem)))
+            perhaps = [p for p in self._files(note.parent) if _is_partial_of(p, note.stem)]
+            self._see(*perhaps)
+            self.named.update(perhaps)
             self._claim(note, Kind.NOTE, Problem.DAMAGED)
             return
         self._see(path)
+        self.named.add(path)
         if not _is_as_known(path, size, crc):
             if note.exists():  # else a newer result stands by now
                 self._claim(path, Kind.PARTIAL, Problem.DAMAGED, known=known)
@@ -254,12 +262,20 @@ class _Check:
 
     def _is_being_replaced(self, path: Path) -> bool:
         """Tell whether a command put a new result there, and has yet to write that down."""
-        if (
-            read_holder(self.workdir.lock_file, self.workdir.holder_file) is None
-            or not path.exists()
-        ):
+        holder = read_holder(self.workdir.lock_file, self.workdir.holder_file)
+        if holder is None or not path.exists():
             return False
         return path.stat().st_mtime_ns > self.workdir.run_file.stat().st_mtime_ns
+
+
+def _belongs_to(
+    workdir: Workdir, path: Path, origin: Mapping[str, Any]
+) -> tuple[str, str] | None:
+    """Tell the snapshot and the code of a journal; where it cannot say so, as readers do."""
+    if {"snapshot", "code"} <= origin.keys():
+        return str(origin["snapshot"]), str(origin["code"])
+    sources = read_sources(workdir, job_of(path))
+    return next(((s.snapshot, s.code) for s in sources if not origin and s.path == path), None)
 
 
 def _is_partial(path: Path) -> bool:

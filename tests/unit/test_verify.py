@@ -39,6 +39,11 @@ def run_of(desk, space, **others):
     return desk.run(space, number=1, jobs={"1-0": None, "1-1": None}, **others)
 
 
+def partial_of(desk):
+    (path,) = desk.workdir.out_folder.glob("1-0*.pkl")
+    return path
+
+
 def found(desk):
     """Check, and list what was found, but for the code, which the desk writes nowhere."""
     checked = verify(desk.workdir, "task")
@@ -67,9 +72,14 @@ def test_a_work_directory_without_runs_is_nothing_to_check(desk):
     assert verify(desk.workdir, "task") is None
 
 
+def test_a_partial_result_of_a_jobs_other_self_is_harmless(filled):
+    shutil.copy(partial_of(filled), filled.workdir.out_folder / "1-0.1.pkl")
+    assert (only(filled).problem, only(filled).harmless) == (Problem.NO_NOTE, True)
+
+
 @pytest.mark.parametrize("how", ["flip", "cut", "remove"])
 def test_a_partial_result_costs_the_rows_that_its_note_names(filled, how):
-    path = filled.workdir.out_folder / "1-0.pkl"
+    path = partial_of(filled)
     if how == "flip":
         flip(path)
     elif how == "cut":
@@ -83,7 +93,7 @@ def test_a_partial_result_costs_the_rows_that_its_note_names(filled, how):
 
 
 def test_rows_that_stand_elsewhere_are_not_lost(filled, space):
-    path = filled.workdir.out_folder / "1-0.pkl"
+    path = partial_of(filled)
     flip(path)
     filled.journal(filled.job("2-0", space, ((1, 3),)), {1: {}, 2: {}})
     assert only(filled).lost == ((0, 1), (3, 5))
@@ -127,10 +137,13 @@ def test_a_damaged_place_in_a_journal_costs_its_row(filled):
     assert (finding.lost, finding.unreadable) == (((6, 7),), 1)
 
 
-def test_a_journal_without_an_origin_costs_all_of_its_rows(filled):
+def test_a_journal_of_which_nothing_is_known_costs_rows_that_are_not_known(filled):
+    filled.workdir.job("1-1").unlink()
     (path,) = filled.workdir.journals("1-1")
     flip(path, path.read_bytes().index(b"snapshot"))
-    assert (only(filled).lost, only(filled).unreadable) == (((5, 10),), 5)
+    job, finding = found(filled)
+    assert (job.kind, finding.kind) == (Kind.JOB, Kind.JOURNAL)
+    assert (finding.lost, finding.unreadable) == (None, 5)
 
 
 def test_a_torn_tail_is_told_and_harmless(filled):
@@ -144,20 +157,20 @@ def test_rows_of_an_older_space_are_told_by_where_they_stand_now(filled, space):
     snapshot.write_moves(filled.workdir.moves(space, new), [*range(9, -1, -1)])
     runs = run_of(filled, space), filled.run(new, number=2)
     write_run_file(filled.workdir, RunFile("task", runs))
-    flip(filled.workdir.out_folder / "1-0.pkl")
+    flip(partial_of(filled))
     assert only(filled).lost == ((5, 10),)
 
 
 def test_rows_by_code_that_does_not_count_are_told_apart(filled, space):
     runs = run_of(filled, space), filled.run(space, number=2, code="other")
     write_run_file(filled.workdir, RunFile("task", runs))
-    flip(filled.workdir.out_folder / "1-0.pkl")
+    flip(partial_of(filled))
     assert not only(filled).counts
 
 
 def test_a_run_file_that_is_damaged_hides_nothing_else(filled):
     flip(filled.workdir.run_file, 30)
-    flip(filled.workdir.out_folder / "1-0.pkl")
+    flip(partial_of(filled))
     first, second = found(filled)
     assert (first.kind, second.kind) == (Kind.RUN_FILE, Kind.PARTIAL)
     assert second.lost is None
@@ -244,5 +257,5 @@ def test_unfinished_files_and_strangers_are_none_of_ours(filled):
 
 
 def test_findings_are_values(filled):
-    flip(filled.workdir.out_folder / "1-0.pkl")
+    flip(partial_of(filled))
     assert dataclasses.asdict(only(filled))["lost"] == ((0, 5),)
