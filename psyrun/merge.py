@@ -19,9 +19,9 @@ from psyrun.exceptions import IneffectiveExcludeWarning, StoreError
 from psyrun.files import crc32
 from psyrun.partial import ABSENT, read_results, save_whole
 from psyrun.pspace import ParameterSpace
+from psyrun.pspace.selection import rows_of
 from psyrun.rows import RowState
 from psyrun.runfile import Result
-from psyrun.snapshot import rows_of
 from psyrun.state import Source, TaskState
 from psyrun.store import Store, store_for
 from psyrun.store.base import Column

@@ -17,8 +17,8 @@ from psyrun.exceptions import PsyrunError, StoreError, WorkdirError
 from psyrun.files import crc32, new_file, replacing, write_record
 from psyrun.jobs import Job
 from psyrun.pspace import ParameterSpace
+from psyrun.pspace.selection import rows_of
 from psyrun.rows import Ranges
-from psyrun.snapshot import rows_of
 from psyrun.state import PARTIAL_FORMAT, Source, read_partial
 from psyrun.store import Store
 from psyrun.workdir import Workdir, run_of

@@ -1,14 +1,14 @@
 """Own the words in which outcomes and states are told; pure text, nothing is printed here."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from psyrun import rows
-from psyrun.causes import Cause, Errors, group
+from psyrun.causes import Cause, Errors
 from psyrun.failures import describe_assignment
 from psyrun.plan import Action, Plan
 from psyrun.present import Present
@@ -67,7 +67,7 @@ def complaint(outcome: Outcome, workdir: Workdir) -> Iterator[str]:
         if count
     ]
     yield f"{name}: of {rows.text(total)} {' and '.join(parts)}, so there is no new result"
-    yield from causes(outcome.errors)
+    yield from most_frequent(outcome.causes)
     told = outcome.failed or outcome.job_failures
     yield f"  see them:        psy {'errors' if told else 'status -v'} {name}"
     yield f"  evaluate them:   psy run {name}"
@@ -83,15 +83,14 @@ def _why_it_ended(outcome: Outcome, workdir: Workdir) -> str:
     return printable(said.removeprefix("ERROR ")) or f"the worker ended early; its log: {log}"
 
 
-def causes(errors: Iterable[Failure]) -> Iterator[str]:
+def most_frequent(causes: Sequence[Cause]) -> Iterator[str]:
     """Tell the most frequent causes of failures, a line with an example for each."""
-    found = group(errors)
-    for cause in found[:_MOST_CAUSES]:
+    for cause in causes[:_MOST_CAUSES]:
         place = cause.example.error.get("place")
         where = f" ({Path(place).name})" if place else ""
         example = "" if cause.count == 1 else "for example "
         yield f"  {rows.text(cause.count)}: {example}{_cause(cause.example)}{where}"
-    rest = len(found) - _MOST_CAUSES
+    rest = len(causes) - _MOST_CAUSES
     if rest > 0:
         yield f"  and {rest:,} more kind{'' if rest == 1 else 's'} of errors"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from psyrun import locks, machine, rows, snapshot
+from psyrun.causes import Cause, group
 from psyrun.code import frozen_code
 from psyrun.conclude import merge_run
 from psyrun.exceptions import JobsRunningWarning, TaskWorkdirDirtyWarning, WorkdirError
@@ -51,8 +52,8 @@ class Outcome:
         The whole result, if it stands now.
     submitted : list of str
         The scheduler's ids, where jobs run elsewhere.
-    errors : list of Failure
-        The last error of each failed row.
+    causes : list of Cause
+        Why rows failed in this run.
     job_failures : list of Failure
         Jobs that could not begin.
     untried : int
@@ -67,7 +68,7 @@ class Outcome:
     missing: int
     result: Path | None = None
     submitted: Sequence[str] = ()
-    errors: Sequence[Failure] = ()
+    causes: Sequence[Cause] = ()
     job_failures: Sequence[Failure] = ()
     untried: int = 0
     last_words: str = ""
@@ -324,7 +325,7 @@ def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
         merge_run(workdir, file, state, plan.task)
         result = plan.resultfile
     outcome = _outcome(plan, state, result)
-    outcome.errors = [e for e in outcome.errors if run_of(e.job) == run.number]
+    outcome.causes = group(f for f in failures(state) if run_of(f.job) == run.number)
     outcome.job_failures = list(job_failures(workdir, list(run.jobs)))
     mine = [source for source in state.sources if run_of(source.job) == run.number]
     settled = rows.joined(pair for source in mine for pair in (*source.done, *source.failed))
@@ -368,12 +369,10 @@ def merge_job(workdir: Workdir, number: int, folder: Path) -> int:
 
 
 def _outcome(plan: Plan, state: TaskState, result: Path | None) -> Outcome:
-    failed = state.count(RowState.FAILED)
     return Outcome(
         plan=plan,
         done=state.count(RowState.DONE),
-        failed=failed,
+        failed=state.count(RowState.FAILED),
         missing=state.count(RowState.MISSING),
         result=result,
-        errors=list(failures(state)) if failed else [],
     )

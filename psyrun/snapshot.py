@@ -12,7 +12,7 @@ import json
 import pickle
 import shutil
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -391,14 +391,3 @@ def read_moves(path: Path) -> list[int] | None:
     if size < 0 or hashlib.sha256(data[:size]).digest() != data[size:]:
         return None
     return npy.decode(memoryview(data)[:size], path).tolist()
-
-
-def rows_of(ranges: Iterable[Sequence[int]], space: ParameterSpace) -> Selection:
-    """Select the rows in some ranges of a space."""
-    known = list(ranges)
-    if len(known) == 1:
-        return Selection(space, range(*known[0]))
-    rows = array("q")
-    for start, stop in known:
-        rows.extend(range(start, stop))
-    return Selection(space, rows)

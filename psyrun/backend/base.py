@@ -55,8 +55,8 @@ class Backend(ABC):
     def get_missing(self) -> ParameterSpace:
         """Return the assignments that are not done by the present code, as a space."""
         from psyrun.present import look
+        from psyrun.pspace.selection import rows_of
         from psyrun.runfile import read_run_file
-        from psyrun.snapshot import rows_of
 
         file = read_run_file(self.workdir, self.task.name)
         state = look(self.workdir, file, self.task.pspace, self.task.code()).state

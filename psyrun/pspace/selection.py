@@ -15,11 +15,11 @@ from psyrun.pspace.matching import row_keys
 from psyrun.signature import call_each, check_call, takes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from psyrun.columns import Columns
 
-__all__ = ["Difference", "Selection", "missing", "where"]
+__all__ = ["Difference", "Selection", "missing", "rows_of", "where"]
 
 
 class Selection(ParameterSpace):
@@ -209,3 +209,14 @@ def _holding(space: ParameterSpace, fn: Callable[..., Any], names: list[str]) ->
 def _without(names: list[str], others: list[str]) -> list[str]:
     known = set(others)
     return [name for name in names if name not in known]
+
+
+def rows_of(ranges: Iterable[Sequence[int]], space: ParameterSpace) -> Selection:
+    """Select the rows in some ranges of a space."""
+    known = list(ranges)
+    if len(known) == 1:
+        return Selection(space, range(*known[0]))
+    rows = array("q")
+    for start, stop in known:
+        rows.extend(range(start, stop))
+    return Selection(space, rows)

@@ -101,6 +101,7 @@ class Trial:
         self.folder = folder
         self.draw = random.Random(seed)
         self.tally = tally
+        self.started: list[int] = []
         (folder / "psy-tasks").mkdir()
         (folder / "psy-tasks" / "task_t.py").write_text(TASK)
 
@@ -125,6 +126,8 @@ class Trial:
             faults += self.strike(command)
             _, err = command.communicate(timeout=_WAIT_SECONDS)
             is_clean(err)
+            if self.draw.random() < 0.5:  # else the next run starts while these may still end
+                until(lambda: gone(self.started), "all processes to end")
         command = self.start()
         _, err = command.communicate(timeout=_WAIT_SECONDS)
         is_clean(err)
@@ -136,6 +139,7 @@ class Trial:
             check=False,
         )
         assert sound.returncode == 0
+        until(lambda: gone(self.started), "all processes to end")
         self.judge(faults)
 
     def strike(self, command: "subprocess.Popen[str]") -> int:
@@ -143,9 +147,12 @@ class Trial:
         victim = self.draw.choice([*VICTIMS])
         number = self.draw.choice(VICTIMS[victim])
         pids = processes_of(command.pid)
-        chosen = chosen_of(pids, victim, self.draw)
-        if victim == "command" and number != signal.SIGKILL and not pids["supervisor"]:
-            return 0  # the handler may not be there yet: Python itself is starting
+        # a signal that the command handles comes when Python itself has started
+        needs = "supervisor" if victim == "command" and number != signal.SIGKILL else victim
+        while command.poll() is None and not chosen_of(pids, needs, self.draw):
+            time.sleep(0.005)
+            pids = processes_of(command.pid)
+        chosen = chosen_of(pids, victim, self.draw) if command.poll() is None else []
         struck = False
         for pid in chosen:
             with contextlib.suppress(ProcessLookupError):
@@ -156,14 +163,7 @@ class Trial:
                 struck = True
         if struck:
             self.tally.faults[f"{victim}, {signal.Signals(number).name}"] += 1
-        if self.draw.random() < 0.5:  # else the next run starts while these may still end
-            everyone = [pid for group in pids.values() for pid in group]
-            if victim != "guard":
-                until(lambda: command.poll() is not None or victim == "row process", "the end")
-            elif command.poll() is None:
-                command.wait(_WAIT_SECONDS)
-            if victim in {"all", "command", "command's group"}:
-                until(lambda: gone(everyone), "the processes to end")
+        self.started += [pid for group in pids.values() for pid in group]
         return int(struck)
 
     def judge(self, faults: int) -> None:

@@ -136,6 +136,31 @@ def test_kill_ends_the_jobs_and_run_goes_on(queued):
     assert queued.evaluated() == [str(a) for a in range(6)]
 
 
+def test_failures_of_all_jobs_count_together(project):
+    """The jobs run one after the other here: the first fails, the others need not try."""
+    (project.tasks).mkdir()
+    (project.tasks / "own_scheduler.py").write_text(SCHEDULER)
+    project.task(
+        "far",
+        """
+        from own_scheduler import Arrays
+
+        pspace = Param(a=range(30))
+        max_jobs = 3
+        max_failures = 4
+        scheduler = Arrays
+
+        def execute(a):
+            counted(a)
+            raise ValueError('no')
+        """,
+    )
+    assert project.psy("run").code == 0
+    until(lambda: "running" not in project.psy("status").out)
+    assert project.evaluated() == ["0", "1", "2", "3"]
+    assert "4 rows failed (max_failures = 4)" in project.psy("errors").out
+
+
 def test_new_task_takes_a_scheduler_by_its_full_name(queued):
     (queued.tasks / "own_scheduler.py").rename(queued.root / "own_scheduler.py")
     ran = queued.psy("new-task", "fresh", "--scheduler", "psyrun.scheduler.ImmediateRun")

@@ -1,7 +1,8 @@
 import pytest
 
 from psyrun import rows
-from psyrun.report import causes, last_line
+from psyrun.causes import group
+from psyrun.report import last_line, most_frequent
 from psyrun.state import Failure
 
 
@@ -19,7 +20,7 @@ def test_rows_in_words(count, text):
 def test_errors_are_counted_by_type_and_place_the_most_frequent_first():
     errors = [failure(0, "KeyError", "'a'", "/x/t.py:3")]
     errors += [failure(row, "ValueError", f"no {row}\nmore", "/x/t.py:4") for row in (1, 2)]
-    assert list(causes(errors)) == [
+    assert list(most_frequent(group(errors))) == [
         "  2 rows: for example ValueError: no 1 (t.py:4)",
         "  1 row: KeyError: 'a' (t.py:3)",
     ]
@@ -27,11 +28,13 @@ def test_errors_are_counted_by_type_and_place_the_most_frequent_first():
 
 def test_many_kinds_of_errors_are_counted():
     errors = [failure(row, f"Error{row}") for row in range(5)]
-    assert list(causes(errors))[-1] == "  and 2 more kinds of errors"
+    assert list(most_frequent(group(errors)))[-1] == "  and 2 more kinds of errors"
 
 
 def test_an_error_of_which_nothing_is_known_is_counted_too():
-    assert list(causes([Failure(0, "1-0", {})])) == ["  1 row: an error of unknown type: "]
+    assert list(most_frequent(group([Failure(0, "1-0", {})]))) == [
+        "  1 row: an error of unknown type: "
+    ]
 
 
 @pytest.mark.parametrize(

@@ -406,13 +406,6 @@ def test_no_moves_are_none(tmp_path):
     assert snapshot.read_moves(tmp_path / "m.npy") is None
 
 
-@pytest.mark.parametrize("ranges", [(), ((2, 5),), ((0, 1), (3, 3), (5, 8))])
-def test_rows_of_ranges_are_selected_in_order(ranges):
-    space = Param(a=range(10))
-    expected = [row for start, stop in ranges for row in range(start, stop)]
-    assert snapshot.rows_of(ranges, space).build() == {"a": expected}
-
-
 def test_every_file_is_listed_that_is_damaged_or_gone(tmp_path):
     folder = written(Param(a=[1, 2], b=["x", "y"], c=[0.5, 1.5]), tmp_path)
     assert snapshot.damaged_files(folder) == []

@@ -12,6 +12,7 @@ import pytest
 
 from psyrun.exceptions import ParameterSpaceError
 from psyrun.pspace import AmbiguousOperationError, Difference, Param, Selection, Sum, missing
+from psyrun.pspace.selection import rows_of
 
 HUGE = Param(a=range(10**6)) * Param(b=range(10**6))
 
@@ -213,3 +214,10 @@ def test_len_and_index_errors_speak():
 def test_where_needs_a_function_of_some_names():
     with pytest.raises(ParameterSpaceError, match=r"takes none of \['a'\]"):
         Param(a=1).where(lambda: True)
+
+
+@pytest.mark.parametrize("ranges", [(), ((2, 5),), ((0, 1), (3, 3), (5, 8))])
+def test_rows_of_ranges_are_selected_in_order(ranges):
+    space = Param(a=range(10))
+    expected = [row for start, stop in ranges for row in range(start, stop)]
+    assert rows_of(ranges, space).build() == {"a": expected}
