@@ -38,7 +38,7 @@ class Bar:
             return
         if self._on_terminal:
             self._update_bar(done, failed)
-        elif now >= self._line_due:
+        elif now >= self._line_due and done + failed < self.total:  # else the end is told soon
             self._line_due = now + _LINE_SECONDS
             print(self.line(done, failed, now - self._began), file=sys.stderr, flush=True)
 

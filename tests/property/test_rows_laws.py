@@ -54,3 +54,10 @@ def test_pieces_put_together_are_the_whole(chosen, data):
     assert [rows.count(piece) for piece in pieces] == sizes
     assert [row for piece in pieces for row in expand(piece)] == sorted(chosen)
     assert all(canonical(piece) for piece in pieces)
+
+
+@given(SETS, SETS)
+def test_common_rows_are_those_of_both_sets(one, other):
+    common = rows.common(rows.of_sorted(sorted(one)), rows.of_sorted(sorted(other)))
+    assert expand(common) == sorted(one & other)
+    assert canonical(common)
