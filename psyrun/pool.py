@@ -132,9 +132,10 @@ class Pool:
         if self.lifeline is not None:
             self._selector.register(self.lifeline, selectors.EVENT_READ)
         watched, self._guarded = os.pipe()
-        if os.fork() == 0:
-            os.close(self._guarded)
-            _guard(self.board, watched)
+        with _undisturbed():
+            if os.fork() == 0:
+                os.close(self._guarded)
+                _guard(self.board, watched)
         os.close(watched)
 
     def start(self, slot: int) -> None:
@@ -143,17 +144,18 @@ class Pool:
         answers, answer_end = os.pipe()
         report = _memory_file()
         self.board.rows[slot] = IDLE
-        pid = os.fork()
-        if pid == 0:
-            self._be_row_process(slot, (order_end, answer_end, report), [orders, answers])
-        with contextlib.suppress(OSError):  # the child does both too: who comes first is open
-            os.setpgid(pid, pid)
-        self.board.pids[slot] = pid
+        with _undisturbed():
+            pid = os.fork()
+            if pid == 0:
+                self._be_row_process(slot, (order_end, answer_end, report), [orders, answers])
+            with contextlib.suppress(OSError):  # the child does both too: who is first is open
+                os.setpgid(pid, pid)
+            self.board.pids[slot] = pid
+            death = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+            member = Member(slot, pid, os.fdopen(orders, "w"), answers, report, death)
+            self.members[slot] = member
         os.close(order_end)
         os.close(answer_end)
-        death = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
-        member = Member(slot, pid, os.fdopen(orders, "w"), answers, report, death)
-        self.members[slot] = member
         for fd in (answers, death):
             if fd >= 0:
                 self._selector.register(fd, selectors.EVENT_READ, slot)
@@ -165,6 +167,7 @@ class Pool:
             os.setpgid(0, 0)
             self.board.pids[slot] = os.getpid()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
             foreign.append(self._guarded)
             for member in self.members.values():
                 foreign += [member.orders.fileno(), member.answers, member.report, member.death]
@@ -275,6 +278,16 @@ class Pool:
     def _kill(self) -> None:
         for member in self.members.values():
             member.signal(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put SIGTERM off while a process is made: its handler is the supervisor's alone."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
 
 _MAXRSS_BYTES = 1 if os.uname().sysname == "Darwin" else 1024

@@ -91,6 +91,8 @@ class Supervisor:
         machine.limit_threads(size)
         self.pool = Pool(Board(size), self._become, self.lifeline)
         self._look_for_failures()
+        if self._ended:
+            return 1
         self.pool.open()
         try:
             for slot in range(size):
@@ -149,7 +151,7 @@ class Supervisor:
                 return
             case {"evaluated": index}:
                 self.dealer.settled(index, rows.count(member.block))
-        self._deaths[member.slot] = 0
+                self._deaths[member.slot] = 0
         member.job, member.block, member.telling = None, (), None
         self._occupy(member)
 

@@ -124,6 +124,26 @@ def test_one_process_that_cannot_be_set_up_leaves_the_rows_to_the_others(project
     assert "died 3 times before it got to a row" in log
 
 
+def test_a_process_that_dies_between_its_start_and_its_first_row_ends_the_run(project):
+    project.task(
+        "deadly",
+        """
+        pspace = Param(a=range(4))
+        pool_size = 2
+
+        def setup(proc_id):
+            import psyrun.pspace.param as param
+            param.Param.columns = lambda self, start, stop: os._exit(7)
+
+        def execute(a):
+            return {'y': a}
+        """,
+    )
+    ran = project.psy("run")
+    assert ran.code == 1
+    assert "the row processes died before they got to a row: exit code 7" in ran.err
+
+
 @pytest.mark.parametrize("where", ["the task file", "setup"])
 def test_all_processes_dying_before_a_row_is_told(project, where):
     in_worker = "'worker' in sys.argv[0] and os.kill(os.getpid(), 11)"
