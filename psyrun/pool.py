@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, NoReturn, TextIO
 
 from psyrun.board import IDLE, Board
@@ -54,6 +55,8 @@ class Member:
         The row it was last seen at, and when it was first seen there (`time.monotonic`).
     overdue : int or None
         The row for which it is being ended, as that took too long.
+    kill_at : float
+        When to kill it if it has not ended by itself (`time.monotonic`).
     """
 
     slot: int
@@ -69,6 +72,7 @@ class Member:
     row: int = IDLE
     since: float = 0.0
     overdue: int | None = None
+    kill_at: float = inf
     buffer: bytes = b""
 
     def order(self, message: Any) -> None:
@@ -194,13 +198,22 @@ class Pool:
         SystemExit
             If the lifeline ends.
         """
-        for key, _ in self._selector.select(seconds):
+        now = time.monotonic()
+        waits = [member.kill_at - now for member in self.members.values()]
+        if seconds is not None:
+            waits.append(seconds)
+        patience = min(waits, default=inf)
+        for key, _ in self._selector.select(None if patience == inf else patience):
             if self._selector.get_map().get(key.fd) is not key:
                 continue  # of a process buried a moment ago, whose number is used again
             if key.fd == self.lifeline:
                 self._listen_for_end(key.fd)
                 continue
             yield from self._listen(self.members[key.data], key.fd)
+        for member in self.members.values():
+            if time.monotonic() >= member.kill_at:
+                member.kill_at = inf
+                member.signal(signal.SIGKILL)
 
     def _listen_for_end(self, lifeline: int) -> None:
         """End this process if the other end of its lifeline is closed."""
@@ -222,6 +235,11 @@ class Pool:
             data = os.read(member.answers, 1 << 16)
         except BlockingIOError:
             data = b""
+        if not data and fd != member.death and member.death >= 0:
+            # it is about to end, or lives on and can't be heard: its death is watched itself
+            self._selector.unregister(fd)
+            member.kill_at = time.monotonic() + _END_SECONDS
+            return
         if not data:
             yield member, self._bury(member)
             return
@@ -233,7 +251,8 @@ class Pool:
         """Let go of a process that has ended, and find out how."""
         for fd in (member.answers, member.death):
             if fd >= 0:
-                self._selector.unregister(fd)
+                if fd in self._selector.get_map():
+                    self._selector.unregister(fd)
                 os.close(fd)
         with contextlib.suppress(BrokenPipeError):
             member.orders.close()
@@ -248,20 +267,15 @@ class Pool:
         return Death(code, report, usage.ru_maxrss * _MAXRSS_BYTES)
 
     def abort(self, member: Member) -> None:
-        """End a process that takes too long, so that it leaves a report; at once if it can't.
+        """End a process that takes too long, so that it leaves a report; soon if it can't.
 
         The fault handler writes the report within the signal's handler, also while compiled
         code runs that never comes back to Python.
         """
         _forbid_core(member.pid)
+        member.kill_at = time.monotonic() + _ABORT_SECONDS
         with contextlib.suppress(ProcessLookupError):
             os.kill(member.pid, signal.SIGABRT)
-        deadline = time.monotonic() + _ABORT_SECONDS
-        while time.monotonic() < deadline:
-            if os.waitid(os.P_PID, member.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                return
-            time.sleep(0.005)
-        member.signal(signal.SIGKILL)
 
     def end(self) -> None:
         """End all row processes and what they have started; what is journaled stays."""

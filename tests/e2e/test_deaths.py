@@ -185,6 +185,24 @@ def test_a_row_over_its_timeout_fails_with_that_reason(project, way):
     assert project.evaluated() == sorted(map(str, range(8)))
 
 
+def test_a_row_that_takes_no_notice_of_its_end_is_killed(project):
+    deadly(
+        project,
+        "import signal; signal.signal(signal.SIGABRT, signal.SIG_IGN); sleep(3600)",
+        "pool_size = 1\nmax_jobs = 1\ntimeout = 0.5",
+    )
+    ran = project.psy("run")
+    assert "of 8 rows 1 failed" in ran.err
+    assert "longer than its timeout" in ran.err
+
+
+def test_a_row_that_closes_what_is_not_its_own_delays_nobody(project):
+    deadly(project, "os.closerange(3, 200); sleep(3600)", "pool_size = 2\nmax_jobs = 1")
+    ran = project.psy("run")
+    assert "of 8 rows 1 failed" in ran.err
+    assert project.evaluated() == sorted([*map(str, range(8)), "3"])
+
+
 def test_rows_within_the_timeout_are_left_alone(project):
     project.task(
         "steady",
