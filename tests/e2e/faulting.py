@@ -148,7 +148,8 @@ class Trial:
         number = self.draw.choice(VICTIMS[victim])
         pids = processes_of(command.pid)
         # a signal that the command handles comes when Python itself has started
-        needs = "supervisor" if victim == "command" and number != signal.SIGKILL else victim
+        handled = victim in {"command", "command's group"} and number != signal.SIGKILL
+        needs = "supervisor" if handled else victim
         while command.poll() is None and not chosen_of(pids, needs, self.draw):
             time.sleep(0.005)
             pids = processes_of(command.pid)
