@@ -2,33 +2,86 @@
 
 import dataclasses
 import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
+from psyrun.exceptions import WorkdirError
 from psyrun.merge import Merger, check_target, write_result
-from psyrun.runfile import RunFile, write_run_file
+from psyrun.partial import verified
+from psyrun.runfile import Run, RunFile, write_run_file
 from psyrun.snapshot import load
-from psyrun.state import TaskState
+from psyrun.state import TaskState, read_sources, task_state
 from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir, job_of, run_of
 
+_ATTEMPTS = 3
 
-def merge_run(workdir: Workdir, file: RunFile, state: TaskState, task: TaskDef) -> None:
-    """Make the result of a run whose rows are all done, and remove what it makes obsolete."""
-    run = state.run
-    merger = Merger(
-        workdir, state, load(workdir.snapshot(run.snapshot), verify=True), task.store
-    )
-    target = Path(run.resultfile)
-    check_target(task.store, target, file.result)
-    result = write_result(merger, target, run.exclude)
-    write_run_file(workdir, prune(workdir, dataclasses.replace(file, result=result), state))
+_Found = TypeVar("_Found")
 
 
-def prune(workdir: Workdir, file: RunFile, state: TaskState) -> RunFile:
-    """Remove the rows, spaces and codes that the new result made obsolete."""
+def while_rows_move(action: Callable[[], _Found]) -> _Found:
+    """Read rows and do something with them; again, where a job that just ended moved them.
+
+    Raises
+    ------
+    WorkdirError
+        If a file went away each time.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            return action()
+        except FileNotFoundError as err:
+            if attempt == _ATTEMPTS - 1:
+                raise WorkdirError(
+                    f"{err.filename} went away while it was read; run the same command again"
+                ) from err
+    raise AssertionError("unreachable")
+
+
+def merge_if_complete(workdir: Workdir, file: RunFile, run: Run, task: TaskDef) -> TaskState:
+    """Make the result of a run if all of its rows are done, and remove what it makes obsolete.
+
+    Returns
+    -------
+    TaskState
+        How far the run is.
+    """
+    return while_rows_move(lambda: _merge_if_complete(workdir, file, run, task))
+
+
+def _merge_if_complete(workdir: Workdir, file: RunFile, run: Run, task: TaskDef) -> TaskState:
+    before = workdir.row_files()
+    state = task_state(workdir, run, verified(read_sources(workdir))[0])
+    if state.complete:
+        space = load(workdir.snapshot(run.snapshot), verify=True)
+        target = Path(run.resultfile)
+        check_target(task.store, target, file.result)
+        merger = Merger(workdir, state, space, task.store)
+        new = dataclasses.replace(file, result=write_result(merger, target, run.exclude))
+        write_run_file(workdir, prune(workdir, new, state, before))
+    return state
+
+
+def prune(workdir: Workdir, file: RunFile, state: TaskState, before: Iterable[Path]) -> RunFile:
+    """Remove the rows, spaces and codes that the new result made obsolete.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's work directory.
+    file : RunFile
+        Its runs, and the new result.
+    state : TaskState
+        The rows that the result was made of.
+    before : iterable of Path
+        The files with rows that were there before it was made. What has come since may hold
+        rows that were in others: a job that runs twice at once ends when it ends.
+    """
     used = {source.path for source in state.sources}
-    used |= {workdir.partial_info(s.job) for s in state.sources if not s.is_journal}
-    for path in workdir.row_files():
+    jobs = {source.job for source in state.sources}
+    used |= {workdir.partial_info(job) for job in jobs}
+    for path in before:
         if path not in used:
             path.unlink(missing_ok=True)
     numbers = {run_of(source.job) for source in state.sources} | {state.run.number}

@@ -5,6 +5,7 @@ from their message alone, so they survive pickling.
 """
 
 __all__ = [
+    "DamagedError",
     "IneffectiveExcludeWarning",
     "JobsRunningWarning",
     "LockedError",
@@ -38,6 +39,10 @@ class TaskError(PsyrunError, ValueError):
 
 class WorkdirError(PsyrunError, OSError):
     """A file of the work directory cannot be read or written."""
+
+
+class DamagedError(WorkdirError):
+    """A file of the work directory is not as it was written."""
 
 
 class LockedError(PsyrunError, RuntimeError):

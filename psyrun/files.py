@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from psyrun import machine
-from psyrun.exceptions import WorkdirError
+from psyrun.exceptions import DamagedError, WorkdirError
 
 TEMPORARY = ".tmp-"
 """Names of unfinished files and folders start so; their file extension is the final one."""
@@ -177,7 +177,7 @@ def read_json(path: Path) -> Any:
     except OSError as err:
         raise WorkdirError(f"cannot read {path}: {err.strerror}") from err
     except ValueError as err:
-        raise WorkdirError(f"{path} is damaged ({err}); remove it and run again") from err
+        raise DamagedError(f"{path} is damaged ({err}); remove it and run again") from err
 
 
 def write_record(
@@ -223,7 +223,7 @@ def read_record(path: Path, version: int) -> dict[str, Any]:
             "use the newer Psyrun that wrote it"
         )
     if found is None or body.pop("check", None) != _crc_of(body):
-        raise WorkdirError(f"{path} is damaged; remove it and run again")
+        raise DamagedError(f"{path} is damaged; remove it and run again")
     del body["format"]
     return cast("dict[str, Any]", body)
 
@@ -245,12 +245,17 @@ def crc32(path: Path) -> int:
 
 def _temporary(path: Path) -> Path:
     """Name the unfinished form of a file: it tells which process writes it, and where."""
-    return path.with_name(f"{TEMPORARY}{machine.host()}-{os.getpid()}-{path.name}")
+    return path.with_name(f"{_mine()}{os.getpid()}-{path.name}")
+
+
+def _mine() -> str:
+    """Begin the names of unfinished files: process numbers count within a host or container."""
+    return f"{TEMPORARY}{machine.host()}-{machine.process_namespace() or 0}-"
 
 
 def remove_abandoned(path: Path) -> None:
     """Remove what dead processes of this host have left of a file they were to write."""
-    start = f"{TEMPORARY}{machine.host()}-"
+    start = _mine()
     for other in path.parent.glob(f"{glob.escape(start)}*-{glob.escape(path.name)}"):
         pid = other.name.removeprefix(start).removesuffix(f"-{path.name}")
         if pid.isdecimal() and machine.process_start(int(pid)) is None:

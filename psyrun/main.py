@@ -207,7 +207,7 @@ def clean(obj: Options, tasks: Sequence[str], *, yes: bool) -> int:
     """Remove the work directories of tasks: rows, logs and results."""
     from psyrun.commands.upkeep import clean_tasks
 
-    return clean_tasks(obj.taskdir, tasks, yes=yes)
+    return clean_tasks(obj, tasks, yes=yes)
 
 
 @psy.command("new-task")
@@ -235,7 +235,7 @@ def kill(obj: Options, tasks: Sequence[str]) -> int:
     """End the jobs of tasks, and no others."""
     from psyrun.commands.upkeep import kill_tasks
 
-    return kill_tasks(obj.taskdir, tasks)
+    return kill_tasks(obj, tasks)
 
 
 class Terminated(BaseException):

@@ -5,9 +5,10 @@ import io
 import os
 import sys
 from collections import deque
-from typing import TextIO
+from typing import Any, TextIO
 
 _TAIL_LINES = 20
+_MOST_CHARACTERS = 1000
 
 
 class Tail(io.TextIOBase):
@@ -37,6 +38,16 @@ class Tail(io.TextIOBase):
         """Say that this is a file to write to."""
         return True
 
+    @property
+    def buffer(self) -> Any:
+        """Where bytes are written."""
+        return self.target.buffer
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """What texts are turned into bytes by."""
+        return self.target.encoding
+
     def fileno(self) -> int:
         """Return the file descriptor that children should write to."""
         return 1
@@ -45,11 +56,9 @@ class Tail(io.TextIOBase):
         """Write text; a log that cannot be written is no reason for a row to fail."""
         with contextlib.suppress(OSError):
             self.target.write(text)
-        if "\n" not in text:
-            self._line += text
-            return len(text)
-        *whole, self._line = (self._line + text).split("\n")
-        self.lines.extend(whole)
+        *whole, line = (self._line + text).split("\n")
+        self.lines.extend(map(_shown, whole))
+        self._line = _shown(line)
         return len(text)
 
     def last_lines(self) -> list[str]:
@@ -60,3 +69,8 @@ class Tail(io.TextIOBase):
         """Hand what was written to the system."""
         with contextlib.suppress(OSError):
             self.target.flush()
+
+
+def _shown(line: str) -> str:
+    """Keep of a line what a terminal would show of it: progress bars write over themselves."""
+    return line.rpartition("\r")[2][-_MOST_CHARACTERS:]

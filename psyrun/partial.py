@@ -61,7 +61,8 @@ def write_partial(
         Whether all rows of the job stand in a partial result now.
     """
     journals = workdir.journals(job.name)
-    if read_partial(workdir.partial_info(job.name)):
+    there = read_partial(workdir.partial_info(job.name))
+    if there and verified([there])[0]:
         _remove(journals)  # of a former self of this job, or of a second one
         return True
     results = unpickled(payloads if payloads is not None else journal_payloads(journals))

@@ -6,6 +6,7 @@ Knows how row processes are told things and how they die; which rows they get is
 import contextlib
 import json
 import os
+import resource
 import selectors
 import signal
 import tempfile
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import inf
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from psyrun.board import IDLE, Board
@@ -20,6 +22,7 @@ from psyrun.rows import Ranges
 
 _END_SECONDS = 5.0
 _ABORT_SECONDS = 1.0
+_POLL_SECONDS = 0.2
 _MOST_REPORT_BYTES = 1 << 16
 DeadRow = tuple[int, int, dict[str, Any]]
 """A row over which a process died: the job's index, the row and its error."""
@@ -51,12 +54,14 @@ class Member:
         The dead row that it was given to journal.
     stopping : bool
         Whether it was told to end.
-    row, since : int, float
-        The row it was last seen at, and when it was first seen there (`time.monotonic`).
+    row, spent : int, float
+        The row it was last seen at, and for how many seconds it has been seen there.
     overdue : int or None
         The row for which it is being ended, as that took too long.
     kill_at : float
         When to kill it if it has not ended by itself (`time.monotonic`).
+    ended : tuple or None
+        What `os.wait4` gave, where its end had to be asked for.
     """
 
     slot: int
@@ -70,9 +75,10 @@ class Member:
     telling: DeadRow | None = None
     stopping: bool = False
     row: int = IDLE
-    since: float = 0.0
+    spent: float = 0.0
     overdue: int | None = None
     kill_at: float = inf
+    ended: tuple[int, int, resource.struct_rusage] | None = None
     buffer: bytes = b""
 
     def order(self, message: Any) -> None:
@@ -83,6 +89,13 @@ class Member:
             self.orders.flush()
         except BrokenPipeError:
             pass
+
+    def has_ended(self) -> bool:
+        """Ask the system whether it has ended, where `death` cannot tell."""
+        if self.ended is None:
+            found = os.wait4(self.pid, os.WNOHANG)
+            self.ended = found if found[0] else None
+        return self.ended is not None
 
     def signal(self, number: int) -> None:
         """Send a signal to it and to whatever it has started."""
@@ -155,7 +168,7 @@ class Pool:
             with contextlib.suppress(OSError):  # the child does both too: who is first is open
                 os.setpgid(pid, pid)
             self.board.pids[slot] = pid
-            death = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+            death = _death_of(pid)
             member = Member(slot, pid, os.fdopen(orders, "w"), answers, report, death)
             self.members[slot] = member
         os.close(order_end)
@@ -178,7 +191,8 @@ class Pool:
             for fd in foreign:
                 if fd >= 0:
                     os.close(fd)
-            self._selector.close()
+            with contextlib.suppress(OSError):  # kqueue's descriptor is not there in a child
+                self._selector.close()
             self.become(slot, *own)
             code = 0
         except BaseException:  # noqa: BLE001 - nothing may escape into the supervisor's code
@@ -198,22 +212,35 @@ class Pool:
         SystemExit
             If the lifeline ends.
         """
-        now = time.monotonic()
-        waits = [member.kill_at - now for member in self.members.values()]
-        if seconds is not None:
-            waits.append(seconds)
-        patience = min(waits, default=inf)
-        for key, _ in self._selector.select(None if patience == inf else patience):
+        for key, _ in self._selector.select(self._patience(seconds)):
             if self._selector.get_map().get(key.fd) is not key:
                 continue  # of a process buried a moment ago, whose number is used again
             if key.fd == self.lifeline:
                 self._listen_for_end(key.fd)
                 continue
             yield from self._listen(self.members[key.data], key.fd)
-        for member in self.members.values():
+        for member in list(self.members.values()):
             if time.monotonic() >= member.kill_at:
                 member.kill_at = inf
                 member.signal(signal.SIGKILL)
+            if member.death < 0 and member.has_ended():
+                yield from self._listen_to_the_end(member)
+
+    def _patience(self, seconds: float | None) -> float | None:
+        """Tell how long to wait for events at most; None is as long as it takes."""
+        now = time.monotonic()
+        waits = [member.kill_at - now for member in self.members.values()]
+        waits += [_POLL_SECONDS for member in self.members.values() if member.death < 0]
+        waits += [] if seconds is None else [seconds]
+        patience = min(waits, default=inf)
+        return None if patience == inf else max(patience, 0.0)
+
+    def _listen_to_the_end(
+        self, member: Member
+    ) -> Iterator[tuple[Member, dict[str, Any] | Death]]:
+        """Hear all that a dead process has said, and bury it."""
+        while self.members.get(member.slot) is member:
+            yield from self._listen(member, member.death)
 
     def _listen_for_end(self, lifeline: int) -> None:
         """End this process if the other end of its lifeline is closed."""
@@ -235,7 +262,7 @@ class Pool:
             data = os.read(member.answers, 1 << 16)
         except BlockingIOError:
             data = b""
-        if not data and fd != member.death and member.death >= 0:
+        if not data and fd != member.death:
             # it is about to end, or lives on and can't be heard: its death is watched itself
             self._selector.unregister(fd)
             member.kill_at = time.monotonic() + _END_SECONDS
@@ -248,7 +275,7 @@ class Pool:
             yield member, json.loads(line)
 
     def _bury(self, member: Member) -> Death:
-        """Let go of a process that has ended, and find out how."""
+        """Let go of a process that has ended and of what it has started; find out how."""
         for fd in (member.answers, member.death):
             if fd >= 0:
                 if fd in self._selector.get_map():
@@ -257,13 +284,15 @@ class Pool:
         with contextlib.suppress(BrokenPipeError):
             member.orders.close()
         del self.members[member.slot]
-        _, status, usage = os.wait4(member.pid, 0)
+        member.signal(
+            signal.SIGKILL
+        )  # what it started, while the group's number is still its own
+        ended = member.ended or os.wait4(member.pid, 0)
         self.board.pids[member.slot] = 0
-        code = os.waitstatus_to_exitcode(status)
-        if code != 0:
-            member.signal(signal.SIGKILL)  # what it started must not go on for a dead row
         report = os.pread(member.report, _MOST_REPORT_BYTES, 0).decode(errors="replace")
         os.close(member.report)
+        _, status, usage = ended
+        code = os.waitstatus_to_exitcode(status)
         return Death(code, report, usage.ru_maxrss * _MAXRSS_BYTES)
 
     def abort(self, member: Member) -> None:
@@ -284,7 +313,9 @@ class Pool:
         signal.signal(signal.SIGALRM, lambda *_: self._kill())
         signal.setitimer(signal.ITIMER_REAL, _END_SECONDS)
         for member in self.members.values():
-            os.waitpid(member.pid, 0)
+            if member.ended is None:
+                os.waitpid(member.pid, 0)
+            member.signal(signal.SIGKILL)  # what it started may not have heeded the first
             self.board.pids[member.slot] = 0
         signal.setitimer(signal.ITIMER_REAL, 0)
         self.members.clear()
@@ -308,6 +339,14 @@ _MAXRSS_BYTES = 1 if os.uname().sysname == "Darwin" else 1024
 """The unit of `ru_maxrss`, see getrusage(2): kilobytes on Linux, bytes on macOS."""
 
 
+def _death_of(pid: int) -> int:
+    """Open what can be read when a process has ended; -1 where the system has no such thing."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # not Linux, an old one, or forbidden in a container
+        return -1
+
+
 def _memory_file() -> int:
     """Make a file without a name, and return its descriptor."""
     if hasattr(os, "memfd_create"):
@@ -318,8 +357,6 @@ def _memory_file() -> int:
 
 def _forbid_core(pid: int) -> None:
     """See to it that a process leaves no image of its memory, where that can be done."""
-    import resource
-
     if hasattr(resource, "prlimit"):
         with contextlib.suppress(OSError):
             _, hard = resource.prlimit(pid, resource.RLIMIT_CORE)
@@ -346,10 +383,14 @@ def _guard(board: Board, watched: int) -> NoReturn:
         os._exit(0)
 
 
-def _keep_only(fd: int) -> None:
+def _keep_only(kept: int) -> None:
     """Close all descriptors but one, so that nobody waits for the end of a pipe for us."""
-    os.closerange(0, fd)
-    os.closerange(fd + 1, os.sysconf("SC_OPEN_MAX"))
+    folder = Path("/dev/fd")  # the numbers there may be up to a thousand million
+    there = [int(path.name) for path in folder.iterdir()] if folder.exists() else range(4096)
+    for fd in there:
+        if fd != kept:
+            with contextlib.suppress(OSError):  # that of the listing itself
+                os.close(fd)
 
 
 def _leave(code: int) -> NoReturn:

@@ -6,6 +6,7 @@ belongs to one task and one code.
 
 import faulthandler
 import functools
+import io
 import json
 import os
 import pickle
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,8 @@ class Brief:
 def main(given: Brief) -> None:
     """Evaluate rows until the supervisor says that there are no more, or is gone."""
     faulthandler.enable(given.report)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a job's output may be in any encoding
+        sys.stdout.reconfigure(errors="backslashreplace")
     tail = Tail(sys.stdout)
     sys.stdout = sys.stderr = tail
     orders = _Orders(given.orders)
@@ -110,7 +114,7 @@ class _Orders:
         threading.Thread(target=self._read, args=(fd,), daemon=True).start()
 
     def _read(self, fd: int) -> None:
-        with os.fdopen(fd) as file:
+        with suppress(ValueError), os.fdopen(fd) as file:  # the last line may be cut short
             for line in file:
                 order = json.loads(line)
                 self._queue.put(order)
@@ -192,7 +196,6 @@ class RowProcess:
             stopped = self.given.board.is_over_limit()
             if stopped:
                 break
-        self.given.board.rows[self.given.slot] = IDLE
         self.tail.flush()
         return not stopped
 
@@ -227,6 +230,7 @@ class RowProcess:
                 continue
             done(row, began, ended, payload)
             payloads[row] = payload
+        cells[slot] = IDLE  # while the next assignments are decoded, no row is to blame
         if journal.size() > _KEEP_BYTES:
             payloads.clear()
 
@@ -280,12 +284,12 @@ class RowProcess:
     def finish(self, job: Job) -> None:
         """Make the partial result of a job, if all of its rows are done."""
         at_hand = None
-        if self._journal is not None and self._journal[0] == job.name:
-            self.close(sync=False)
-            if len(self._payloads) == rows.count(job.rows):
-                at_hand = self._payloads
+        whole = False
+        at_job = self._journal is not None and self._journal[0] == job.name
+        if at_job and len(self._payloads) == rows.count(job.rows):
+            at_hand = self._payloads
         try:
-            write_partial(
+            whole = write_partial(
                 self.given.workdir,
                 job,
                 self.space,
@@ -295,6 +299,8 @@ class RowProcess:
             )
         except Exception as err:  # noqa: BLE001 - a user's store may raise anything
             print(f"job {job.name}: {type(err).__name__}: {err}", flush=True)
+        if at_job:
+            self.close(sync=not whole)  # the journal is gone if its rows stand in there
 
     def close(self, *, sync: bool = True) -> None:
         """Close the journal."""

@@ -15,18 +15,24 @@ from typing import Any
 from psyrun import locks, machine, rows, snapshot
 from psyrun.causes import Cause, group
 from psyrun.code import frozen_code
-from psyrun.conclude import merge_run
-from psyrun.exceptions import JobsRunningWarning, TaskWorkdirDirtyWarning, WorkdirError
+from psyrun.conclude import merge_if_complete
+from psyrun.exceptions import (
+    JobsRunningWarning,
+    SchedulerError,
+    TaskWarning,
+    TaskWorkdirDirtyWarning,
+    WorkdirError,
+)
 from psyrun.files import remove_abandoned
 from psyrun.follow import Follower
 from psyrun.jobs import Job, read_job, write_jobs
 from psyrun.merge import check_parameters, check_target
-from psyrun.partial import verified
 from psyrun.plan import Action, Plan, make_plan
 from psyrun.rows import RowState
 from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
-from psyrun.scheduler import ImmediateRun, qualified_name, still_known
-from psyrun.state import Failure, TaskState, failures, job_failures, read_sources, task_state
+from psyrun.scheduler import ImmediateRun, qualified_name
+from psyrun.state import Failure, TaskState, failures, job_failures
+from psyrun.submitted import running_jobs
 from psyrun.tasks import TaskDef, load_frozen
 from psyrun.version import __version__
 from psyrun.workdir import Workdir, job_name, run_of
@@ -132,10 +138,15 @@ def prepare(
 
 def jobs_running(task: TaskDef, file: RunFile) -> list[str]:
     """Name the jobs of the last run that its scheduler still has, the merge job too."""
-    if file.last is None or isinstance(task.scheduler, ImmediateRun):
+    try:
+        return list(running_jobs(file.last, task.taskdir, task.scheduler))
+    except SchedulerError as err:
+        warnings.warn(
+            f"{task.name}: whether jobs of the last run are still there is not known: {err}",
+            TaskWarning,
+            stacklevel=2,
+        )
         return []
-    there = still_known(task.scheduler, file.last.ids.values())
-    return [job for job, jobid in file.last.ids.items() if jobid in there]
 
 
 def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = None) -> Outcome:
@@ -241,21 +252,20 @@ def _submit(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
     task = plan.task
     python, folder = [task.python, "-P", "-m", "psyrun.worker"], str(workdir.root.absolute())
     pool = ["--pool-size", str(task.pool_size or 1)]
-    ids = _submit_jobs(plan, workdir, run, [*python, *pool, folder])
-    run = dataclasses.replace(run, jobs=ids)
-    write_run_file(workdir, file.with_run(run))
+    run = _submit_jobs(plan, workdir, file, run, [*python, *pool, folder])
+    ids = sorted({str(jobid) for jobid in run.jobs.values()})
     merge = [*python, folder, "--merge", str(run.number), "--folder", str(Path.cwd())]
     merge_id = task.scheduler.submit(
         merge,
         str(workdir.log(f"{run.number}-merge")),
         name=f"{task.name}-{run.number}-merge",
-        depends_on=sorted(set(ids.values())),
+        depends_on=ids,
         scheduler_args=_scheduler_args(task),
     )
     run = dataclasses.replace(run, merge_job=str(merge_id))
     write_run_file(workdir, file.with_run(run))
     outcome = _outcome(plan, plan.present.state, None)
-    outcome.submitted = [*sorted(set(ids.values())), str(merge_id)]
+    outcome.submitted = [*ids, str(merge_id)]
     return outcome
 
 
@@ -265,9 +275,9 @@ def _scheduler_args(task: TaskDef) -> dict[str, Any]:
 
 
 def _submit_jobs(
-    plan: Plan, workdir: Workdir, run: Run, command: Sequence[str]
-) -> dict[str, str]:
-    """Submit an array, or job by job where the scheduler has none."""
+    plan: Plan, workdir: Workdir, file: RunFile, run: Run, command: Sequence[str]
+) -> Run:
+    """Submit an array, or job by job where the scheduler has none; note each id at once."""
     scheduler, name = plan.task.scheduler, f"{plan.task.name}-{run.number}"
     asked = _scheduler_args(plan.task)
     index_name = f"{run.number}-%a"
@@ -279,20 +289,22 @@ def _submit_jobs(
             name=name,
             scheduler_args=asked,
         )
-        return dict.fromkeys(run.jobs, str(array))
     except NotImplementedError:
-        pass
-    return {
-        job: str(
-            scheduler.submit(
-                [*command, job],
-                str(workdir.log(job)),
-                name=f"{plan.task.name}-{job}",
-                scheduler_args=asked,
-            )
+        array = None
+    if array is not None:
+        run = dataclasses.replace(run, jobs=dict.fromkeys(run.jobs, str(array)))
+        write_run_file(workdir, file.with_run(run))
+        return run
+    for job in run.jobs:
+        jobid = scheduler.submit(
+            [*command, job],
+            str(workdir.log(job)),
+            name=f"{plan.task.name}-{job}",
+            scheduler_args=asked,
         )
-        for job in run.jobs
-    }
+        run = dataclasses.replace(run, jobs={**run.jobs, job: str(jobid)})
+        write_run_file(workdir, file.with_run(run))
+    return run
 
 
 def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | None) -> str:
@@ -318,13 +330,8 @@ def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | 
 
 def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
     """Merge if all rows are done, and say what came of the run."""
-    sources, _ = verified(read_sources(workdir))
-    state = task_state(workdir, run, sources)
-    result = None
-    if state.complete:
-        merge_run(workdir, file, state, plan.task)
-        result = plan.resultfile
-    outcome = _outcome(plan, state, result)
+    state = merge_if_complete(workdir, file, run, plan.task)
+    outcome = _outcome(plan, state, plan.resultfile if state.complete else None)
     outcome.causes = group(f for f in failures(state) if run_of(f.job) == run.number)
     outcome.job_failures = list(job_failures(workdir, list(run.jobs)))
     mine = [source for source in state.sources if run_of(source.job) == run.number]
@@ -351,20 +358,20 @@ def merge_job(workdir: Workdir, number: int, folder: Path) -> int:
         If rows failed or are missing, or the run is no longer known.
     """
     os.chdir(folder)
-    with holding(workdir, workdir.root.name, _MERGE_PATIENCE_SECONDS):
+    with holding(workdir, workdir.root.name, _MERGE_PATIENCE_SECONDS) as check_held:
         file = read_run_file(workdir, workdir.root.name)
         run = next((run for run in file.runs if run.number == number), None)
         if run is None or not run.jobs:
             raise WorkdirError(f"run {number} is no longer known in {workdir.run_file}")
-        state = task_state(workdir, run, verified(read_sources(workdir))[0])
+        job = read_job(workdir, next(iter(run.jobs)))
+        task = load_frozen(frozen_code(workdir.code(run.code)), Path(job.taskdir))
+        check_held()
+        state = merge_if_complete(workdir, file, run, task)
         if not state.complete:
             left = run.size - state.count(RowState.DONE)
             raise WorkdirError(
                 f"{left:,} of {run.size:,} rows failed or are missing: no result"
             )
-        job = read_job(workdir, next(iter(run.jobs)))
-        task = load_frozen(frozen_code(workdir.code(run.code)), Path(job.taskdir))
-        merge_run(workdir, file, state, task)
     return 0
 
 

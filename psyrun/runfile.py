@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from psyrun.exceptions import WorkdirError
+from psyrun.exceptions import DamagedError
 from psyrun.files import read_record, write_record
 from psyrun.workdir import Workdir
 
@@ -147,7 +147,7 @@ def read_run_file(workdir: Workdir, task: str) -> RunFile:
         result = data["result"] and Result(**_tuples(data["result"]))
         return RunFile(data["task"], runs, result)
     except (KeyError, TypeError, AttributeError) as err:
-        raise WorkdirError(f"{path} is damaged ({err!r}); remove it and run again") from err
+        raise DamagedError(f"{path} is damaged ({err!r}); remove it and run again") from err
 
 
 def _tuples(record: dict[str, Any]) -> dict[str, Any]:

@@ -16,21 +16,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from psyrun import journal, machine, rowprocess, rows, snapshot
+from psyrun import machine, rowprocess, rows, snapshot
 from psyrun.board import IDLE, Board
 from psyrun.code import CodeImage, frozen_code
 from psyrun.dealing import Dealer
-from psyrun.exceptions import PsyrunError, TaskError
+from psyrun.exceptions import PsyrunError, TaskError, WorkdirError
 from psyrun.failures import describe_death
 from psyrun.files import disk_errors
 from psyrun.jobs import Job, job_names, origin, read_job
 from psyrun.journal import JournalWriter
 from psyrun.pool import DeadRow, Death, Member, Pool
+from psyrun.remaining import around, failed_elsewhere, left_to_do
 from psyrun.rowprocess import Brief
 from psyrun.rows import Ranges
-from psyrun.state import read_sources
 from psyrun.units import duration, size_text
-from psyrun.workdir import Workdir, job_of, run_of
+from psyrun.workdir import Workdir
 
 _MOST_DEATHS = 3
 """How often a slot's process may die without getting to a row, before the slot is given up."""
@@ -42,6 +42,7 @@ _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TERMINATED = 143
 _TIMEOUT_SHARE = 20
 _COUNT_SECONDS = 10.0
+_MOST_WORDS = 4000
 
 
 @dataclass
@@ -75,6 +76,7 @@ class Supervisor:
     _untold: deque[DeadRow] = field(default_factory=deque)
     _journals: dict[str, JournalWriter] = field(default_factory=dict)
     _count_due: float = 0.0
+    _looked: float = 0.0
 
     def run(self) -> int:
         """Evaluate all rows that are not done yet; return the exit code."""
@@ -99,8 +101,10 @@ class Supervisor:
                 self.pool.start(slot)
             self._supervise()
         finally:
+            self._untold += [m.telling for m in self.pool.members.values() if m.telling]
             self.pool.end()
-        self._tell_what_is_left()
+            self._tell_what_is_left()
+        self._give_up_what_is_left()
         return int(self.failed)
 
     def _become(self, slot: int, orders: int, answers: int, report: int) -> None:
@@ -138,7 +142,7 @@ class Supervisor:
         first = self.jobs[0]
         waits = [_COUNT_SECONDS] if first.max_failures else []
         if first.timeout is not None:
-            waits.append(min(max(first.timeout / _TIMEOUT_SHARE, 0.01), 1.0))
+            waits.append(_look_seconds(first.timeout))
         return min(waits, default=None)
 
     def _hear(self, member: Member, answer: dict[str, Any]) -> None:
@@ -179,11 +183,16 @@ class Supervisor:
         if timeout is None:
             return
         now = time.monotonic()
+        # a worker that was suspended meanwhile, with its rows, looked late
+        passed = min(now - self._looked, 2 * _look_seconds(timeout))
+        self._looked = now
         for member in self.pool.members.values():
             row = self.pool.board.rows[member.slot]
             if row != member.row:
-                member.row, member.since = row, now
-            elif row != IDLE and member.overdue is None and now - member.since > timeout:
+                member.row, member.spent = row, 0.0
+                continue
+            member.spent += passed
+            if row != IDLE and member.overdue is None and member.spent > timeout:
                 member.overdue = row
                 self.pool.abort(member)
 
@@ -193,12 +202,7 @@ class Supervisor:
         if most is None or time.monotonic() < self._count_due:
             return
         self._count_due = time.monotonic() + _COUNT_SECONDS
-        mine = {job.name for job in self.jobs}
-        elsewhere = sum(
-            journal.counts(path)[1]
-            for path in self.workdir.journals()
-            if run_of(job_of(path)) == run_of(self.jobs[0].name) and job_of(path) not in mine
-        )
+        elsewhere = failed_elsewhere(self.workdir, {job.name for job in self.jobs}, most)
         self.pool.board.limit = max(1, most - elsewhere)
         if elsewhere >= most:
             self._stop()
@@ -230,7 +234,7 @@ class Supervisor:
     def _judge(self, member: Member, row: int, death: Death) -> None:
         """Decide whether a row under way when its process died failed, or has another try."""
         assert member.job is not None
-        before, rest = _around(member.block, row)
+        before, rest = around(member.block, row)
         self.dealer.settled(member.job, before)
         if member.overdue not in (None, row):  # that row did end, and this one is innocent
             self.dealer.give_back(member.job, ((row, row + 1), *rest))
@@ -258,7 +262,7 @@ class Supervisor:
 
     def _take_back(self, index: int, block: Ranges) -> None:
         """Deal the rows of a block again that no journal holds."""
-        left = rows.common(block, left_to_do(self.workdir, self.jobs[index]))
+        left = rows.common(block, left_to_do(self.workdir, self.jobs[index], retry=False))
         self.dealer.settled(index, rows.count(block) - rows.count(left))
         self.dealer.give_back(index, left)
 
@@ -276,13 +280,16 @@ class Supervisor:
         _say(f"{error['type']}: {error['message']}", self.lifeline)
         with suppress(OSError):  # said above; where nothing can be written, there is no more
             for job in self.jobs:
-                if left_to_do(self.workdir, job):
+                if left_to_do(self.workdir, job, retry=False):
                     self._journal(job).job_failed(error)
 
     def _tell_what_is_left(self) -> None:
         """Journal what no row process was there to journal."""
         while self._untold:
             self._note_failed(*self._untold.popleft())
+
+    def _give_up_what_is_left(self) -> None:
+        """Note why rows had no turn, if some did not though the run was not stopped."""
         if self.dealer.has_rows():
             cause = f"the row processes died before they got to a row: {self._last_cause}"
             self._fail_jobs(describe_death(cause))
@@ -301,22 +308,9 @@ class Supervisor:
         return self._journals[job.name]
 
 
-def left_to_do(workdir: Workdir, job: Job) -> Ranges:
-    """Find the rows of a job that no journal and no partial result of it holds."""
-    wanted = bytearray(max((stop for _, stop in job.rows), default=0))
-    for start, stop in job.rows:
-        wanted[start:stop] = b"\1" * (stop - start)
-    for source in read_sources(workdir, job.name):
-        for start, stop in source.done:
-            wanted[start:stop] = bytes(stop - start)
-    return rows.of_state(wanted, rows.RowState.FAILED)
-
-
-def _around(block: Ranges, row: int) -> tuple[int, Ranges]:
-    """Count a block's rows before one, and return those behind it."""
-    before = sum(min(stop, row) - start for start, stop in block if start < row)
-    rest = tuple((max(start, row + 1), stop) for start, stop in block if stop > row + 1)
-    return before, rest
+def _look_seconds(timeout: float) -> float:
+    """Tell how often to look for rows that take longer than a timeout, in seconds."""
+    return min(max(timeout / _TIMEOUT_SHARE, 0.01), 1.0)
 
 
 def _cause(death: Death) -> str:
@@ -338,8 +332,8 @@ def _say(message: str, lifeline: int | None = None) -> None:
     with suppress(OSError):
         print(message, file=sys.stderr, flush=True)
     if lifeline is not None:
-        with suppress(OSError):
-            os.write(lifeline, f"{message}\n".encode())
+        with suppress(OSError):  # not more than fits, since it is read only at the end
+            os.write(lifeline, f"{message[:_MOST_WORDS]}\n".encode(errors="replace"))
 
 
 def _changed_error(files: Sequence[str]) -> dict[str, Any]:
@@ -372,6 +366,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     def evaluate() -> int:
         names = args.jobs or job_names(workdir, args.run)
         jobs = [read_job(workdir, name) for name in names]
+        if not jobs:
+            raise WorkdirError(f"run {args.run} has no jobs in {workdir.jobs_folder}")
         return Supervisor(workdir, jobs, args.pool_size, lifeline).run()
 
     return _told(evaluate, lifeline)

@@ -10,6 +10,7 @@ import click
 from psyrun import rows
 from psyrun.commands.messages import show_note, show_warning
 from psyrun.commands.turns import find_workdirs
+from psyrun.conclude import while_rows_move
 from psyrun.exceptions import StoreError, WorkdirError
 from psyrun.files import remove_abandoned
 from psyrun.locks import Hold
@@ -19,8 +20,6 @@ from psyrun.runfile import read_run_file
 from psyrun.salvage import Found, classes_known, find_rows, workdir_at
 from psyrun.store import Store, store_for
 from psyrun.workdir import Workdir
-
-_ATTEMPTS = 3
 
 
 def merge_folder(folder: Path, file: Path, taskdir: Path) -> int:
@@ -41,7 +40,7 @@ def merge_folder(folder: Path, file: Path, taskdir: Path) -> int:
     with owner.held() if owner else contextlib.nullcontext():
         check_target(store, file)
         remove_abandoned(file)
-        found = _merge(folder, store, file, owner)
+        found = while_rows_move(lambda: _merge(folder, store, file, owner))
     for note in found.notes:
         show_warning(note)
     click.echo(f"{rows.text(found.done)} in {file}")
@@ -51,20 +50,13 @@ def merge_folder(folder: Path, file: Path, taskdir: Path) -> int:
 
 
 def _merge(folder: Path, store: Store, file: Path, owner: "_Owner | None") -> Found:
-    """Find rows and write them; once more where a job that just ended moved its rows."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            with classes_known(folder):
-                found = find_rows(folder, store)
-                if owner:
-                    owner.check(file, folder, found)
-                save(store, file, found.columns)
-        except FileNotFoundError as err:
-            if attempt == _ATTEMPTS - 1:
-                raise WorkdirError(f"{err.filename} went away while it was merged") from err
-        else:
-            return found
-    raise AssertionError("unreachable")
+    """Find rows and write them."""
+    with classes_known(folder):
+        found = find_rows(folder, store)
+        if owner:
+            owner.check(file, folder, found)
+        save(store, file, found.columns)
+    return found
 
 
 @dataclass(frozen=True)

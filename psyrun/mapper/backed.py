@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from psyrun import locks, machine, rows
 from psyrun.exceptions import StoreError, TaskWarning
+from psyrun.failures import check_comes_back
+from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin, write_jobs
 from psyrun.journal import JournalWriter
 from psyrun.mapper.memory import as_row, check_callable, names_of, schedule, where
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 _CODE = "the caller's"
 _BLOCK_ROWS = 10_000
+_MAKES_OBJECTS = pickle.STACK_GLOBAL
 
 
 def map_pspace_hdd_backed(  # noqa: PLR0913, PLR0917 - the arguments of 0.8
@@ -205,12 +208,13 @@ def _evaluate_missing(
     todo = rows.of_state(state.states, RowState.MISSING, RowState.FAILED)
     job = Job(job_name(state.run.number, 0), "", "", state.run.snapshot, _CODE, todo)
     count = rows.count(todo)
+    if count:
+        write_jobs(target.workdir, [job])
     if pool_size > 1 and count > 1:
         _evaluate_in_pool(fn, space, job, target.workdir, pool_size)
         return None
     kept: list[dict[str, Any]] = []
     if count:
-        write_jobs(target.workdir, [job])
         journal = JournalWriter(target.workdir.new_journal(job.name), origin(job))
         try:
             for start, stop in todo:
@@ -257,11 +261,17 @@ def _evaluate(
                 if type(result) is not dict:
                     result = as_row(result)
                 payload = dumps(result, 5)
+                if _MAKES_OBJECTS in payload:
+                    check_comes_back(payload)
             except Exception as error:
                 error.add_note(where(columns, row - first - (low - bounds[0])))
                 raise
             ended = clock()
-            done(row, began, ended, payload)
+            try:  # costs a row nothing, unlike a context
+                done(row, began, ended, payload)
+            except OSError:
+                with disk_errors(journal.path):
+                    raise
             began = ended
             if keep is not None:
                 keep(result.copy())  # the function may return the same dict again

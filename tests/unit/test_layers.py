@@ -19,7 +19,7 @@ LAYERS = {
     2: "store scheduler",
     3: "workdir journal runfile jobs snapshot code",
     4: "state partial merge present backend failures follow pool inspection findings",
-    5: "tasks plan salvage mapper conclude causes verify",
+    5: "tasks plan salvage mapper conclude causes verify remaining submitted",
     6: "run rowprocess worker report",
     7: "commands main __main__",
 }

@@ -1,0 +1,54 @@
+"""Own the question which rows of a job are left to do, as its files tell; only reads."""
+
+from collections.abc import Collection
+
+from psyrun import journal, rows
+from psyrun.jobs import Job
+from psyrun.rows import Ranges
+from psyrun.state import read_sources
+from psyrun.workdir import Workdir, job_of, run_of
+
+
+def failed_elsewhere(workdir: Workdir, mine: Collection[str], most: int) -> int:
+    """Count the rows that failed in a run's other jobs; exactly where they may be too many."""
+    run = run_of(next(iter(mine)))
+    others = [
+        path
+        for path in workdir.journals()
+        if run_of(job_of(path)) == run and job_of(path) not in mine
+    ]
+    roughly = sum(journal.counts(path)[1] for path in others)
+    if roughly < most:
+        return roughly
+    found: dict[str, list[tuple[int, int]]] = {}
+    for path in others:
+        found.setdefault(job_of(path), []).extend(journal.scan(path).failed)
+    return sum(rows.count(rows.joined(ranges)) for ranges in found.values())
+
+
+def left_to_do(workdir: Workdir, job: Job, *, retry: bool = True) -> Ranges:
+    """Find the rows of a job that no journal and no partial result of it holds.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's work directory.
+    job : Job
+        The job.
+    retry : bool
+        Whether rows that failed are among them.
+    """
+    wanted = bytearray(max((stop for _, stop in job.rows), default=0))
+    for start, stop in job.rows:
+        wanted[start:stop] = b"\1" * (stop - start)
+    for source in read_sources(workdir, job.name):
+        for start, stop in (*source.done, *(() if retry else source.failed)):
+            wanted[start:stop] = bytes(stop - start)
+    return rows.of_state(wanted, rows.RowState.FAILED)
+
+
+def around(block: Ranges, row: int) -> tuple[int, Ranges]:
+    """Count a block's rows before one, and return those behind it."""
+    before = sum(min(stop, row) - start for start, stop in block if start < row)
+    rest = tuple((max(start, row + 1), stop) for start, stop in block if stop > row + 1)
+    return before, rest
