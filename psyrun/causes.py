@@ -24,7 +24,7 @@ class Cause:
     example : Failure
         The first of them.
     count : int
-        How many rows they are; or jobs, where these could not begin.
+        How many rows they are; or jobs, where these could not go on.
     rows : list of int
         The first few rows; none for jobs.
     """
@@ -35,7 +35,7 @@ class Cause:
 
     @property
     def of_jobs(self) -> bool:
-        """Whether jobs could not begin for it."""
+        """Whether jobs could not go on for it."""
         return self.example.row is None
 
     def add(self, failure: Failure) -> None:
@@ -48,6 +48,8 @@ class Cause:
 def group(found: Iterable[Failure]) -> list[Cause]:
     """Group failures by type and by the innermost line of the user's code.
 
+    Deaths of processes without such a line are told apart by how they died.
+
     Returns
     -------
     list of Cause
@@ -56,6 +58,8 @@ def group(found: Iterable[Failure]) -> list[Cause]:
     causes: dict[tuple[bool, str, str], Cause] = {}
     for failure in found:
         kind, place = (str(failure.error.get(name, "")) for name in ("type", "place"))
+        if kind == "ProcessDied" and not place:
+            place = str(failure.error.get("message"))
         causes.setdefault((failure.row is None, kind, place), Cause(failure)).add(failure)
     return sorted(causes.values(), key=lambda cause: -cause.count)
 
@@ -67,7 +71,7 @@ class Errors:
     Attributes
     ----------
     causes : list of Cause
-        Why rows failed and jobs could not begin, the most frequent first.
+        Why rows failed and jobs could not go on, the most frequent first.
     missing : int
         Rows that neither are done nor failed.
     unreadable : int
@@ -79,7 +83,7 @@ class Errors:
     unreadable: int
 
     def count(self, *, of_jobs: bool) -> int:
-        """Count the failed rows, or the jobs that could not begin."""
+        """Count the failed rows, or the jobs that could not go on."""
         return sum(cause.count for cause in self.causes if cause.of_jobs is of_jobs)
 
 

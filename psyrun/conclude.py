@@ -88,7 +88,7 @@ def prune(workdir: Workdir, file: RunFile, state: TaskState, before: Iterable[Pa
     snapshots = {source.snapshot for source in state.sources} | {state.run.snapshot}
     codes = {source.code for source in state.sources} | {state.run.code}
     for folder, kept in ((workdir.snapshots_folder, snapshots), (workdir.codes_folder, codes)):
-        for path in folder.iterdir():
+        for path in folder.glob("*"):  # none, should somebody have removed the folder
             if path.name not in kept:
                 shutil.rmtree(path, ignore_errors=True)
     for path in (*workdir.jobs_folder.iterdir(), *workdir.log_folder.iterdir()):

@@ -7,6 +7,7 @@ import reprlib
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from psyrun import machine
@@ -14,6 +15,7 @@ from psyrun.code import is_local
 from psyrun.exceptions import RowError
 from psyrun.locks import now
 
+_PACKAGE = Path(__file__).parent
 _CALL = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
 _ESCAPE = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
 
@@ -71,11 +73,13 @@ def check_comes_back(payload: bytes) -> None:
 
 def unpicklable(result: Any, err: BaseException) -> BaseException:
     """Name the key of a result that cannot be pickled."""
-    if isinstance(err, RowError) or not isinstance(result, dict):
+    if isinstance(err, RowError | MemoryError) or not isinstance(result, dict):
         return err
     for key, value in result.items():
         try:
             pickle.dumps(value, 5)
+        except MemoryError as cause:
+            return cause
         except Exception as cause:  # noqa: BLE001 - any class may refuse in its own way
             return RowError(
                 f"result {key!r} ({type(value).__name__}) cannot be pickled, so it cannot be "
@@ -86,8 +90,8 @@ def unpicklable(result: Any, err: BaseException) -> BaseException:
 
 def describe_error(err: BaseException) -> dict[str, Any]:
     """Turn an exception into plain data."""
-    inner = err.__traceback__.tb_next if err.__traceback__ else None
-    lines = traceback.format_exception(type(err), err, inner or err.__traceback__)
+    trace = _beyond_psyrun(err.__traceback__)
+    lines = traceback.format_exception(type(err), err, trace)
     name = type(err).__name__
     module = type(err).__module__
     return {
@@ -99,6 +103,14 @@ def describe_error(err: BaseException) -> dict[str, Any]:
         "process": os.getpid(),
         "when": now(),
     }
+
+
+def _beyond_psyrun(trace: TracebackType | None) -> TracebackType | None:
+    """Skip the frames of Psyrun that lead to the user's code, if some do."""
+    inner = trace
+    while inner and Path(inner.tb_frame.f_code.co_filename).is_relative_to(_PACKAGE):
+        inner = inner.tb_next
+    return inner or trace
 
 
 def describe_death(
@@ -124,7 +136,11 @@ def describe_death(
     error = {"type": kind, "message": cause, "host": machine.host(), "when": now()}
     for thread in crash_report.split("\n\n"):
         calls = _CALL.findall(_ESCAPE.sub(_unescaped, thread))
-        own = [depth for depth, (file, *_) in enumerate(calls) if is_local(Path(file))]
+        own = [
+            depth
+            for depth, (file, *_) in enumerate(calls)
+            if not file.startswith("<") and is_local(Path(file))
+        ]
         if own:
             shown = [
                 f'  File "{f}", line {n}, in {name}\n' for f, n, name in calls[: own[-1] + 1]

@@ -278,7 +278,8 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
 def _nobody_reads() -> bool:
     """Tell whether standard output is a pipe to a program, such as head, that has enough."""
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is where a shell has closed it
+            sys.stdout.flush()
     except BrokenPipeError:
         return True
     return False

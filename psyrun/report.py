@@ -15,11 +15,13 @@ from psyrun.present import Present
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import RowState
 from psyrun.run import Outcome
-from psyrun.state import Failure, failures
+from psyrun.state import failures
+from psyrun.units import size_text
 from psyrun.workdir import Workdir
 
 _MOST_CAUSES = 3
 _MOST_LINES = 20
+_MOST_CHARACTERS = 400
 
 
 def announcement(plan: Plan) -> str:
@@ -57,13 +59,16 @@ def complaint(outcome: Outcome, workdir: Workdir) -> Iterator[str]:
     """Say, line by line, why a run has no whole result, and what to do about it."""
     name = outcome.plan.task.name
     if outcome.untried:
-        reasons = sorted({_cause(failure) for failure in outcome.job_failures})
+        reasons = sorted({in_a_line(failure.error) for failure in outcome.job_failures})
         for reason in reasons or [_why_it_ended(outcome, workdir)]:
             yield f"{name}: {rows.text(outcome.untried)} had no turn: {reason}"
     total = outcome.done + outcome.failed + outcome.missing
     parts = [
         f"{count:,} {word}"
-        for count, word in ((outcome.failed, "failed"), (outcome.missing, "are missing"))
+        for count, word in (
+            (outcome.failed, "failed"),
+            (outcome.missing, "is missing" if outcome.missing == 1 else "are missing"),
+        )
         if count
     ]
     yield f"{name}: of {rows.text(total)} {' and '.join(parts)}, so there is no new result"
@@ -89,16 +94,33 @@ def most_frequent(causes: Sequence[Cause]) -> Iterator[str]:
         place = cause.example.error.get("place")
         where = f" ({Path(place).name})" if place else ""
         example = "" if cause.count == 1 else "for example "
-        yield f"  {rows.text(cause.count)}: {example}{_cause(cause.example)}{where}"
+        yield f"  {rows.text(cause.count)}: {example}{in_a_line(cause.example.error)}{where}"
     rest = len(causes) - _MOST_CAUSES
     if rest > 0:
         yield f"  and {rest:,} more kind{'' if rest == 1 else 's'} of errors"
 
 
-def _cause(failure: Failure) -> str:
-    message = printable(str(failure.error.get("message", "")).split("\n")[0])
-    kind = printable(str(failure.error.get("type", "an error of unknown type")))
-    return f"{kind}: {message}"
+def in_a_line(error: Mapping[str, Any]) -> str:
+    r"""Tell an error's type and message, cut to a line that can be read.
+
+    Examples
+    --------
+    >>> in_a_line({"type": "ValueError", "message": "no"})
+    'ValueError: no'
+    >>> in_a_line({"type": "ValueError", "message": "no\nreally"})
+    'ValueError: no ...'
+    """
+    kind = printable(str(error.get("type", "an error of unknown type")))
+    first, *others = str(error.get("message", "")).strip("\n").split("\n")
+    message = shortened(first) + (" ..." if others else "")
+    return f"{kind}: {message}" if message else kind
+
+
+def shortened(line: str) -> str:
+    """Show a line that anybody may have written, and not all of it if it is very long."""
+    if len(line) <= _MOST_CHARACTERS:
+        return printable(line)
+    return f"{printable(line[:_MOST_CHARACTERS])}... ({len(line):,} characters)"
 
 
 def errors_line(name: str, errors: Errors | None) -> str:
@@ -107,7 +129,7 @@ def errors_line(name: str, errors: Errors | None) -> str:
         return f"{name}: not run"
     failed, jobs = (errors.count(of_jobs=of_jobs) for of_jobs in (False, True))
     parts = [f"{rows.text(failed)} failed"] if failed else []
-    parts += [f"{_jobs_text(jobs)} could not begin"] if jobs else []
+    parts += [f"{_jobs_text(jobs)} could not go on"] if jobs else []
     if parts:
         size = len(errors.causes)
         parts.append(f"{size:,} cause" + ("" if size == 1 else "s"))
@@ -121,11 +143,19 @@ def _jobs_text(size: int) -> str:
     return f"{size:,} job" + ("" if size == 1 else "s")
 
 
-def cause_details(cause: Cause) -> Iterator[str]:
-    """Tell a cause, and all that is known of an example."""
+def cause_details(cause: Cause, log: Path | None = None) -> Iterator[str]:
+    """Tell a cause, and all that is known of an example.
+
+    Parameters
+    ----------
+    cause : Cause
+        The cause.
+    log : Path, optional
+        The log of the example's job, if there is one.
+    """
     failure, error = cause.example, cause.example.error
     size = _jobs_text(cause.count) if cause.of_jobs else rows.text(cause.count)
-    yield f"  {size}: {_cause(failure)}"
+    yield f"  {size}: {in_a_line(failure.error)}"
     if error.get("place"):
         yield f"    at {printable(_shorter(str(error['place'])))}"
     which = f"job {failure.job}"
@@ -137,10 +167,14 @@ def cause_details(cause: Cause) -> Iterator[str]:
     if isinstance(output, list) and output:
         yield "    the last lines printed before:"
         yield from _indented(map(str, output))
+    if isinstance(memory := error.get("memory"), int):
+        yield f"    its process used {size_text(memory)} of memory at most"
+    if log is not None and not output:
+        yield f"    what it printed is in {log}"
 
 
 def _indented(lines: Iterable[str]) -> Iterator[str]:
-    return (f"      {printable(line)}" for line in lines if line)
+    return (f"      {shortened(line)}" for line in lines if line)
 
 
 def _shorter(path: str) -> str:
@@ -210,7 +244,7 @@ def status_details(plan: Plan, *, every: bool = False) -> Iterator[str]:
     for failure in islice(failures(present.state), most):
         assert failure.row is not None
         shown += 1
-        yield f"  failed  {_row_text(space, failure.row)}: {_cause(failure)}"
+        yield f"  failed  {_row_text(space, failure.row)}: {in_a_line(failure.error)}"
     if failed > shown:
         yield f"  and {failed - shown:,} more failed"
     missing = rows.of_state(present.state.states, RowState.MISSING)

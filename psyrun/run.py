@@ -61,7 +61,7 @@ class Outcome:
     causes : list of Cause
         Why rows failed in this run.
     job_failures : list of Failure
-        Jobs that could not begin.
+        Jobs that could not go on.
     untried : int
         Rows of the plan that this run came to no end with.
     last_words : str
@@ -324,8 +324,11 @@ def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | 
             on_progress(*follower.counts())
     finally:
         scheduler.kill(worker)
-        scheduler.wait(worker)
-    return scheduler.last_words(worker)
+        code = scheduler.wait(worker)
+    words = scheduler.last_words(worker)
+    if not words and code is not None and code < 0:
+        return f"the worker was ended by signal {-code}"
+    return words
 
 
 def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:

@@ -249,7 +249,7 @@ def mark_rows(state: TaskState) -> TaskState:
 
 @dataclass(frozen=True)
 class Failure:
-    """A row that failed, or a job that could not begin.
+    """A row that failed, or a job that could not go on.
 
     Attributes
     ----------
@@ -307,7 +307,7 @@ def _failed_places(state: TaskState, source: Source) -> Iterator[tuple[int, int,
 
 
 def job_failures(workdir: Workdir, jobs: Sequence[str]) -> Iterator[Failure]:
-    """Yield, for each of some jobs that could not begin, why."""
+    """Yield, for each of some jobs that could not go on, why."""
     for job in jobs:
         for path in workdir.journals(job):
             if journal.scan(path).job_failed:

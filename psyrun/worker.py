@@ -29,7 +29,7 @@ from psyrun.pool import DeadRow, Death, Member, Pool
 from psyrun.remaining import around, failed_elsewhere, left_to_do
 from psyrun.rowprocess import Brief
 from psyrun.rows import Ranges
-from psyrun.units import duration, size_text
+from psyrun.units import duration
 from psyrun.workdir import Workdir
 
 _MOST_DEATHS = 3
@@ -269,7 +269,7 @@ class Supervisor:
     def _stop(self) -> None:
         """End the run, as too many rows failed."""
         most = self.jobs[0].max_failures
-        message = f"{most:,} rows failed (max_failures = {most})"
+        message = f"{rows.text(most or 0)} failed (max_failures = {most})"
         self._fail_jobs(describe_death(message, kind="TooManyFailures"))
 
     def _fail_jobs(self, error: dict[str, Any]) -> None:
@@ -322,8 +322,7 @@ def _cause(death: Death) -> str:
         name = ""
     text = f"signal {-death.code}{name}"
     if death.code == -signal.SIGKILL:
-        used = size_text(death.memory)
-        return f"{text}; was there too little memory? it used {used} at most"
+        return f"{text}; was there too little memory?"
     return text
 
 

@@ -27,7 +27,7 @@ def show_errors(options: Options, names: Sequence[str], *, every: bool, as_json:
             records.extend(_record(name, cause) for cause in causes)
         else:
             click.echo(report.errors_line(name, errors))
-            _show_causes(name, causes, None if every else _MOST_CAUSES)
+            _show_causes(name, workdir, causes, None if every else _MOST_CAUSES)
         unreadable = errors.unreadable if errors else 0
         if unreadable:
             show_warning(
@@ -42,16 +42,21 @@ def show_errors(options: Options, names: Sequence[str], *, every: bool, as_json:
     return code
 
 
-def _show_causes(name: str, causes: Sequence[Cause], most: int | None) -> None:
+def _show_causes(
+    name: str, workdir: Workdir, causes: Sequence[Cause], most: int | None
+) -> None:
     for cause in causes[:most]:
-        click.echo("\n".join(["", *report.cause_details(cause)]))
+        died = not cause.of_jobs and "output" not in cause.example.error
+        log = workdir.log(cause.example.job)
+        details = report.cause_details(cause, log if died and log.exists() else None)
+        click.echo("\n".join(["", *details]))
     rest = 0 if most is None else len(causes) - most
     if rest > 0:
         show_note(f"and {rest:,} more causes; see them with: psy errors --all {name}")
 
 
 def _record(name: str, cause: Cause) -> dict[str, Any]:
-    """Tell a cause as data; `rows` counts rows, or `jobs` jobs that could not begin."""
+    """Tell a cause as data; `rows` counts rows, or `jobs` jobs that could not go on."""
     example = cause.example
     return {
         "task": name,

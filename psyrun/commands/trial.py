@@ -23,6 +23,7 @@ from psyrun.exceptions import RowError, TaskError
 from psyrun.failures import as_mapping, checked_names, describe_error
 from psyrun.loading import working_in
 from psyrun.pspace import ParameterSpace
+from psyrun.report import in_a_line, shortened
 from psyrun.runfile import read_run_file
 from psyrun.scheduler import ImmediateRun
 from psyrun.taskfiles import find_task_files
@@ -170,9 +171,10 @@ def _explain(trial: Trial, err: BaseException, wish: Wish) -> None:
     error = describe_error(err.with_traceback(trace))
     own = isinstance(err, RowError)
     if not own:
-        click.echo(error["traceback"], err=True, nl=False)
+        for line in error["traceback"].rstrip("\n").split("\n"):
+            click.echo(shortened(line), err=True)
     name = f"{trial.task.name}: row {trial.number}"
-    show_error(f"{name} failed: {error['type']}: {error['message']}")
+    show_error(f"{name} failed: {in_a_line(error)}")
     if wish.pdb and not own and trace is not None:
         import pdb  # noqa: T100 - a debugger is what was asked for
 

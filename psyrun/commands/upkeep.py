@@ -1,6 +1,7 @@
 """Own `psy clean`, `psy kill` and `psy new-task`; none of them runs a task file."""
 
 import contextlib
+import errno
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,9 +13,9 @@ from psyrun import machine
 from psyrun.commands.messages import show_error, show_note, show_warning
 from psyrun.commands.options import Options
 from psyrun.commands.turns import find_workdirs, in_turn
-from psyrun.exceptions import DamagedError, TaskError
+from psyrun.exceptions import DamagedError, TaskError, WorkdirError
 from psyrun.files import disk_errors
-from psyrun.locks import is_local, read_holder
+from psyrun.locks import CheckHeld, is_local, read_holder
 from psyrun.run import holding
 from psyrun.runfile import RunFile, read_run_file
 from psyrun.submitted import running_jobs, scheduler_named
@@ -22,6 +23,7 @@ from psyrun.taskfiles import PREFIX
 from psyrun.units import size_text
 from psyrun.workdir import Workdir
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _TEMPLATE = Path(__file__).parent.with_name("template_task.py")
 
 
@@ -65,7 +67,7 @@ def _read_run_file(workdir: Workdir, name: str) -> RunFile:
 
 
 def _remove(name: str, workdir: Workdir, taskdir: Path) -> None:
-    with holding(workdir, name) as check_held:
+    with _held_if_possible(name, workdir) as check_held:
         file = _read_run_file(workdir, name)
         if jobs := running_jobs(file.last, taskdir):
             raise TaskError(
@@ -79,6 +81,21 @@ def _remove(name: str, workdir: Workdir, taskdir: Path) -> None:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with contextlib.suppress(OSError):  # a run that started meanwhile keeps its files
         workdir.root.rmdir()
+
+
+@contextlib.contextmanager
+def _held_if_possible(name: str, workdir: Workdir) -> Iterator[CheckHeld]:
+    """Hold a task; on a full disk, where nobody can take it either, do without."""
+    with contextlib.ExitStack() as stack:
+        try:
+            check_held = stack.enter_context(holding(workdir, name))
+        except WorkdirError as err:
+            full = isinstance(err.__cause__, OSError) and err.__cause__.errno in _FULL
+            if not full or read_holder(workdir.lock_file, workdir.holder_file) is not None:
+                raise
+            yield lambda: None
+            return
+        yield check_held
 
 
 def kill_tasks(options: Options, names: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 import pytest
@@ -301,3 +302,137 @@ def test_rows_that_max_failures_left_untried_are_evaluated_by_the_next_run(proje
     ran = project.psy("run")
     assert ran.code == 0, ran.err
     assert project.result("failing")["y"] == [*range(100)]
+
+
+@pytest.mark.parametrize(
+    "way", ["os.closerange(3, 200); sleep(3600)", "os.fork() or os._exit(0)"]
+)
+def test_deaths_are_found_without_help_of_the_kernel(project, monkeypatch, way):
+    """Old kernels and some containers have no pidfd, and so has macOS."""
+    site = project.root / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import errno, os\n\ndef refused(*_):\n    raise OSError(errno.ENOSYS, 'no')\n\n"
+        "os.pidfd_open = refused\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
+    deadly(project, way, "pool_size = 2\nmax_jobs = 1\ntimeout = 1")
+    command = project.start("run")
+    command.communicate(timeout=WAIT_SECONDS)
+    assert set(project.evaluated()) == set(map(str, range(8)))
+
+
+def test_a_death_without_help_of_the_kernel_is_seen_though_a_child_lives_on(
+    project, monkeypatch
+):
+    site = project.root / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text("import os\ndel os.pidfd_open\n")
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
+    deadly(project, "os.fork() or (os.setsid(), sleep(25), os._exit(0)); os._exit(1)")
+    began = time.monotonic()
+    ran = project.psy("run")
+    assert time.monotonic() - began < 20
+    assert "of 8 rows 1 failed" in ran.err
+
+
+def test_a_long_last_word_ends_the_run(project):
+    project.task(
+        "wordy",
+        """
+        pspace = Param(a=range(3))
+
+        def setup(proc_id):
+            raise ValueError('x' * 1_000_000)
+
+        def execute(a):
+            return {'y': a}
+        """,
+    )
+    command = project.start("run")
+    _, err = command.communicate(timeout=WAIT_SECONDS)
+    assert command.returncode == 1
+    assert "(1,000,000 characters)" in err
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_what_rows_started_ends_though_it_takes_no_notice(project, end):
+    deadly(
+        project,
+        "import subprocess; subprocess.run(['sh', '-c', 'trap \"\" TERM INT HUP; "
+        "echo $$ > child.tmp; mv child.tmp child; while true; do sleep 1; done'])",
+    )
+    command = project.start("run")
+    child = project.tasks / "child"
+    until(child.exists, "the row's own child")
+    command.send_signal(end)
+    command.communicate(timeout=WAIT_SECONDS)
+    until(lambda: gone([int(child.read_text())]), "the row's own child to end")
+
+
+def test_a_suspended_worker_does_not_use_up_the_time_of_its_rows(project):
+    project.task(
+        "steady",
+        """
+        from time import sleep
+        pspace = Param(a=range(2))
+        pool_size = 1
+        timeout = 2
+
+        def execute(a):
+            open('in', 'w').close()
+            sleep(1)
+            return {'y': a}
+        """,
+    )
+    command = project.start("run")
+    until((project.tasks / "in").exists, "the first row")
+    (supervisor,) = children_of(command.pid)
+    pids = [supervisor, *children_of(supervisor)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        command.wait(3)
+    for pid in reversed(pids):
+        os.kill(pid, signal.SIGCONT)
+    _, err = command.communicate(timeout=WAIT_SECONDS)
+    assert command.returncode == 0, err
+
+
+def test_a_death_that_was_being_told_when_the_run_stopped_is_not_forgotten(project):
+    project.task(
+        "telling",
+        """
+        import sys, time
+
+        class Slow:
+            def __init__(self, n):
+                self.n = n
+
+            def __repr__(self):
+                if 'worker' in sys.argv[0]:
+                    time.sleep(3)
+                return f'Slow {self.n}'
+
+            def __eq__(self, other):
+                return self.n == other.n
+
+            def __hash__(self):
+                return self.n
+
+        pool_size = 2
+        max_jobs = 1
+        max_failures = 2
+        pspace = Param(a=[Slow(n) for n in range(4)])
+
+        def execute(a):
+            if a.n == 1:
+                time.sleep(1)
+            if a.n < 2:
+                os._exit(1)
+            time.sleep(2)
+            return {'y': 1}
+        """,
+    )
+    project.psy("run")
+    assert {0, 1} <= errors(project, "telling").keys()

@@ -1,5 +1,6 @@
 """Disks that are full, read-only, out of reach: a clear message, and no row is lost."""
 
+import contextlib
 import errno
 import os
 import pickle
@@ -116,6 +117,22 @@ def test_a_full_disk_is_said_and_no_row_is_lost(small_disk, tmp_path, kilobytes)
         kept = pickle.loads((tmp_path / "sofar.pkl").read_bytes())["y"]
         assert len(kept) >= before - 2
     resize(small_disk, 8_000)
+    place.completes()
+
+
+def test_a_full_disk_can_be_cleaned(small_disk, tmp_path):
+    place = Place(small_disk, tmp_path / "counted")
+    resize(small_disk, 400)
+    is_refused_clearly(place.psy("run"), "No space left on device")
+    with contextlib.suppress(OSError), (small_disk / "rest").open("wb", 0) as file:
+        while file.write(b"x" * 512):
+            pass
+    cleaned = place.psy("clean", "--yes")
+    assert cleaned.returncode == 0, cleaned.stderr
+    assert [*(small_disk / "psy-work").rglob("*.pkl")] == []
+    (small_disk / "rest").unlink()
+    resize(small_disk, 8_000)
+    place.counted.unlink()
     place.completes()
 
 

@@ -1,6 +1,7 @@
 """`psy errors`: why rows failed, told from files alone."""
 
 import json
+import re
 
 import pytest
 
@@ -90,12 +91,14 @@ def test_a_process_that_died_is_told_with_its_assignment(project):
         "pspace = Param(x=[1])\ndef execute(x):\n    os._exit(3)\n",
     )
     project.psy("run")
-    assert project.psy("errors").out.split("\n")[1:] == [
+    lines = project.psy("errors").out.split("\n")[1:]
+    assert lines[:3] == [
         "",
         "  1 row: ProcessDied: the process died: exit code 3",
         "    row 0 (x=1)",
-        "",
     ]
+    assert re.fullmatch(r"    its process used .* MB of memory at most", lines[3])
+    assert lines[4:] == ["    what it printed is in psy-work/dying/log/1-0.log", ""]
 
 
 def test_jobs_that_could_not_begin_are_told(project):
@@ -111,7 +114,7 @@ def test_jobs_that_could_not_begin_are_told(project):
     )
     assert "psy errors setup" in project.psy("run").err
     out = project.psy("errors").out
-    assert out.startswith("setup: 2 jobs could not begin, 1 cause\n")
+    assert out.startswith("setup: 2 jobs could not go on, 1 cause\n")
     assert "  2 jobs: OSError: no licence\n" in out
 
 
@@ -169,4 +172,4 @@ def test_status_lists_all_on_request(project):
     project.psy("run")
     assert "  and 5 more failed" in project.psy("status", "-v").out
     out = project.psy("status", "--all").out
-    assert out.count(": ValueError: two\n") == 25
+    assert out.count(": ValueError: two ...\n") == 25

@@ -166,3 +166,51 @@ def test_new_task_takes_a_scheduler_by_its_full_name(queued):
     ran = queued.psy("new-task", "fresh", "--scheduler", "psyrun.scheduler.ImmediateRun")
     assert ran.code == 0, ran.err
     assert queued.psy("test", "fresh").code == 0
+
+
+def test_jobs_of_the_scheduler_before_are_not_overlooked(queued):
+    (queued.tasks / "hold").touch()
+    queued.psy("run")
+    path = queued.tasks / "task_far.py"
+    text = path.read_text()
+    path.write_text(text.replace("\nscheduler = ", "\nunused = ").replace("a * a", "a + a"))
+    ran = queued.psy("run")
+    assert ran.code == 1
+    assert "queued or running" in ran.err
+    (queued.tasks / "hold").unlink()
+    until(lambda: (queued.workdir("far") / "result.pkl").exists())
+    assert queued.result("far")["y"] == [a * a for a in range(6)]
+
+
+def test_ids_of_jobs_stand_though_a_later_one_was_refused(project):
+    project.tasks.mkdir()
+    (project.tasks / "own_scheduler.py").write_text(
+        SCHEDULER
+        + """
+
+class Full(Background):
+    def submit(self, args, output_filename, name=None, depends_on=None, scheduler_args=None):
+        if self.folder.exists() and len(self.get_jobs()) == 2:
+            raise RuntimeError('too many jobs')
+        return super().submit(args, output_filename, name, depends_on, scheduler_args)
+"""
+    )
+    project.task("far", TASK.format(scheduler="Full"))
+    (project.tasks / "hold").touch()
+    ran = project.psy("run")
+    assert ran.code == 1
+    assert "too many jobs" in ran.err
+    assert project.psy("clean", "--yes").code == 1
+    ran = project.psy("kill")
+    assert "far: ended 2 jobs" in ran.out
+
+
+def test_kill_goes_on_behind_a_task_with_trouble(queued):
+    (queued.tasks / "hold").touch()
+    queued.task("before", "pspace = Param(a=[1])\ndef execute(a):\n    return {'y': a}\n")
+    queued.psy("run", "far")
+    queued.workdir("before").mkdir()
+    (queued.workdir("before") / "run.json").write_text("{")
+    ran = queued.psy("kill")
+    assert ran.code == 1
+    assert "far: ended" in ran.out

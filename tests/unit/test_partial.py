@@ -254,3 +254,16 @@ def test_a_torn_tail_is_told_before_rows_are_relied_on(desk, space):
     assert source.done == ((0, 1),)
     assert str(path) in note
     assert "ends within a row" in note
+
+
+def test_journals_stay_where_the_partial_result_is_damaged(desk, space):
+    job = desk.job("1-0", space, ((0, 2),))
+    path = desk.partial(job, {0: {"y": 0}, 1: {"y": 1}})
+    desk.journal(job, {0: {"y": 0}, 1: {"y": 1}})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert write_partial(desk.workdir, job, desk.spaces[space], desk.store)
+    sources, notes = verified(read_sources(desk.workdir))
+    assert notes == []
+    assert rows.count(sources[0].done) == 2
