@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import inf
-from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from psyrun.board import IDLE, Board
+from psyrun.guard import guard
 from psyrun.rows import Ranges
 
 _END_SECONDS = 5.0
@@ -26,8 +26,6 @@ _POLL_SECONDS = 0.2
 _MOST_REPORT_BYTES = 1 << 16
 DeadRow = tuple[int, int, dict[str, Any]]
 """A row over which a process died: the job's index, the row and its error."""
-
-_TO_SUPERVISOR_ALONE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass
@@ -152,7 +150,7 @@ class Pool:
         with _undisturbed():
             if os.fork() == 0:
                 os.close(self._guarded)
-                _guard(self.board, watched)
+                guard(self.board, watched)
         os.close(watched)
 
     def start(self, slot: int) -> None:
@@ -361,36 +359,6 @@ def _forbid_core(pid: int) -> None:
         with contextlib.suppress(OSError):
             _, hard = resource.prlimit(pid, resource.RLIMIT_CORE)
             resource.prlimit(pid, resource.RLIMIT_CORE, (0, hard))
-
-
-def _guard(board: Board, watched: int) -> NoReturn:
-    """Wait for the death of the supervisor; then end its row processes, whatever they do.
-
-    A process of its own, in a session of its own, so that it outlives the supervisor however
-    that dies. It holds nothing and reads nothing but the end of a pipe.
-    """
-    try:
-        os.setsid()
-        for number in _TO_SUPERVISOR_ALONE:
-            signal.signal(number, signal.SIG_IGN)
-        _keep_only(watched)
-        os.read(watched, 1)
-        for pid in board.pids:
-            if pid:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(pid, signal.SIGKILL)
-    finally:
-        os._exit(0)
-
-
-def _keep_only(kept: int) -> None:
-    """Close all descriptors but one, so that nobody waits for the end of a pipe for us."""
-    folder = Path("/dev/fd")  # the numbers there may be up to a thousand million
-    there = [int(path.name) for path in folder.iterdir()] if folder.exists() else range(4096)
-    for fd in there:
-        if fd != kept:
-            with contextlib.suppress(OSError):  # that of the listing itself
-                os.close(fd)
 
 
 def _leave(code: int) -> NoReturn:

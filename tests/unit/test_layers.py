@@ -15,7 +15,7 @@ PACKAGE = Path(psyrun.__file__).parent
 LAYERS = {
     0: "exceptions version signature columns rows settings units",
     1: "pspace files locks machine progress taskfiles npy dealing fingerprint loading "
-    "board output",
+    "board output guard",
     2: "store scheduler",
     3: "workdir journal runfile jobs snapshot code",
     4: "state partial merge present backend failures follow pool inspection findings",
@@ -27,6 +27,7 @@ LAYERS = {
 
 SAME_LAYER = {
     "files": "machine",
+    "guard": "board",
     "locks": "files machine",
     "jobs": "workdir",
     "runfile": "workdir",
