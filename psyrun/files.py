@@ -111,7 +111,7 @@ def replacing(path: Path, *, settle: bool = True, flush: bool = True) -> Iterato
         Whether to wait until the file itself is on the disk; not needed for what means
         nothing after a power failure.
     """
-    temporary = _temporary(path)
+    temporary = unfinished(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -133,7 +133,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     A folder that already stands at `path` stays: folders made this way are named by a digest
     of what is in them.
     """
-    temporary = _temporary(path)
+    temporary = unfinished(path)
     with disk_errors(path):
         try:
             temporary.mkdir(parents=True)
@@ -243,7 +243,7 @@ def crc32(path: Path) -> int:
     return crc
 
 
-def _temporary(path: Path) -> Path:
+def unfinished(path: Path) -> Path:
     """Name the unfinished form of a file: it tells which process writes it, and where."""
     return path.with_name(f"{_mine()}{os.getpid()}-{path.name}")
 

@@ -1,6 +1,5 @@
 """Own the check of a journal, byte by byte; knows nothing of other files."""
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,17 +47,9 @@ def inspect(data: bytes) -> Inspection:
         if of_row:
             found[frame.kind].add(frame.row)
         elif frame.start == 0:
-            origin = _decoded(data[frame.payload : frame.payload + frame.size])
+            origin = journal.decode_origin(data[frame.payload : frame.payload + frame.size])
     torn = position < len(data) and journal.is_cut_short(data, position)
     if position < len(data) and not torn:
         damaged, lost = damaged + 1, lost + 1
     done, failed = (rows.of_sorted(sorted(numbers)) for numbers in found.values())
     return Inspection(origin, done, failed, damaged, lost, torn)
-
-
-def _decoded(payload: bytes) -> dict[str, Any]:
-    try:
-        origin = json.loads(payload)
-    except ValueError:
-        return {}
-    return origin if isinstance(origin, dict) else {}

@@ -231,10 +231,11 @@ def _note_other(notes: Scan, kind: int, payload: bytes) -> None:
     if kind == Kind.JOB_FAILED:
         notes.job_failed = True
     elif kind == Kind.ORIGIN and not notes.origin:
-        notes.origin = _decode_origin(payload)
+        notes.origin = decode_origin(payload)
 
 
-def _decode_origin(payload: bytes) -> dict[str, Any]:
+def decode_origin(payload: bytes) -> dict[str, Any]:
+    """Decode what the first frame tells; empty if it is no JSON object."""
     try:
         origin = json.loads(payload)
     except ValueError:

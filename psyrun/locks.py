@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psyrun import machine
 from psyrun.exceptions import LockedError, TaskWarning, WorkdirError
-from psyrun.files import TEMPORARY, clock_at, disk_errors, read_record, write_record
+from psyrun.files import clock_at, disk_errors, read_record, unfinished, write_record
 from psyrun.units import duration
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _remove_stale(lock: Path, judged: _Marker) -> None:
     Another command may have been quicker, so that the marker is its own by now. So it is moved
     aside, looked at, and put back in that case.
     """
-    aside = lock.with_name(f"{TEMPORARY}{os.getpid()}-{lock.name}")
+    aside = unfinished(lock)
     with suppress(OSError):
         if _read_marker(lock) != judged:
             return

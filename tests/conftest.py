@@ -4,7 +4,6 @@ import pickle
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,6 @@ from typing import Any
 import pytest
 
 from psyrun.main import psy_main
-
-_WAIT_SECONDS = 30
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -72,13 +69,6 @@ class Project:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-
-    def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait for something that takes a moment."""
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while not condition():
-            assert time.monotonic() < deadline, f"waited in vain for {what}"
-            time.sleep(0.005)
 
     def evaluated(self) -> list[str]:
         """List what `counted` was called with since the last time, sorted."""

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,9 @@ import pytest
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import ImmediateRun, Scheduler
 from psyrun.scheduler.base import JobStatus
+from tests.waiting import until
 
 WAITS = [sys.executable, "-c", "import sys; print('begun', flush=True); sys.stdin.read()"]
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
 
 
 class SchedulerContract:

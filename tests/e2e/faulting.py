@@ -21,7 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.e2e.processes import children_of, gone, until
+from tests.e2e.processes import children_of, gone
+from tests.waiting import until
 
 ROWS = 60
 PROCESSES = 2

@@ -1,12 +1,9 @@
 """What tests that look at processes share."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from psyrun.machine import process_start
-
-WAIT_SECONDS = 30
 
 
 def children_of(pid: int) -> list[int]:
@@ -20,14 +17,6 @@ def children_of(pid: int) -> list[int]:
         if int(fields[1]) == pid and fields[0] != "Z":
             found.append(int(stat.parent.name))
     return found
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.005)
 
 
 def gone(pids: Iterable[int]) -> bool:

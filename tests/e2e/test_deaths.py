@@ -9,7 +9,8 @@ import time
 import pytest
 
 from psyrun import journal
-from tests.e2e.processes import WAIT_SECONDS, children_of, gone, until
+from tests.e2e.processes import children_of, gone
+from tests.waiting import WAIT_SECONDS, until
 
 LIBRARY = "import ctypes\nfrom pathlib import Path\nfrom time import sleep\n"
 NEVER_RETURNS = "ctypes.PyDLL(None).sleep(3600)"

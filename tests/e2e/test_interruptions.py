@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from tests.e2e.processes import WAIT_SECONDS, children_of, gone, until
+from tests.e2e.processes import children_of, gone
+from tests.waiting import WAIT_SECONDS, until
 
 SLOW = """
 import time

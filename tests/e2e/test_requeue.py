@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.e2e.processes import WAIT_SECONDS
+from tests.waiting import WAIT_SECONDS
 
 TASK = """
 import random, time

@@ -12,6 +12,7 @@ import pytest
 from psyrun import locks, machine
 from psyrun.files import read_record, write_record
 from psyrun.machine import process_start
+from tests.waiting import until
 
 PATIENT = """
 import time
@@ -33,7 +34,7 @@ def under_way(project):
     """A run that is within its first row until the file `go` is there."""
     project.task("patient", PATIENT)
     command = project.start("run", "patient")
-    project.until((project.root / "counted").exists, "the first row")
+    until((project.root / "counted").exists, "the first row")
     yield command
     (project.tasks / "go").touch()
     command.communicate(timeout=WAIT_SECONDS)

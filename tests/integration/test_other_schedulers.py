@@ -2,9 +2,10 @@
 
 import os
 import signal
-import time
 
 import pytest
+
+from tests.waiting import until
 
 SCHEDULER = '''
 import os
@@ -88,13 +89,6 @@ def queued(project, request):
             os.killpg(int(path.name), signal.SIGKILL)
         except ProcessLookupError:
             continue
-
-
-def until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def test_jobs_are_submitted_and_a_merge_job_makes_the_result(queued):

@@ -13,6 +13,7 @@ import pytest
 from psyrun import locks, machine
 from psyrun.exceptions import LockedError, TaskWarning, WorkdirError
 from psyrun.files import read_record, write_record
+from tests.waiting import until
 
 HOLD = """
     import sys
@@ -258,13 +259,6 @@ def test_a_holder_that_is_heard_of_again_keeps_it(tmp_path, elsewhere, monkeypat
     over.set()
     heart.join()
     assert process_told_of(tmp_path) == 1
-
-
-def until(condition, what):
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.005)
 
 
 def test_a_holder_refreshes_its_marker(tmp_path, short_lease):

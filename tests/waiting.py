@@ -1,0 +1,14 @@
+"""How tests wait: until something holds, and not for ever."""
+
+import time
+from collections.abc import Callable
+
+WAIT_SECONDS = 30
+
+
+def until(condition: Callable[[], object], what: str = "it") -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.005)
