@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any
 
 from psyrun import machine
-from psyrun.code import is_local
 from psyrun.exceptions import RowError
+from psyrun.loading import is_local
 from psyrun.locks import now
 
 _PACKAGE = Path(__file__).parent

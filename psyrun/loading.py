@@ -18,6 +18,9 @@ from types import ModuleType
 
 from psyrun.exceptions import TaskError
 
+_STANDARD_LIBRARY = Path(os.__file__).parent.resolve()
+_OWN_PACKAGE = Path(__file__).parent.resolve()
+
 
 @contextlib.contextmanager
 def working_in(folder: Path) -> Iterator[None]:
@@ -92,6 +95,16 @@ def _place(err: BaseException, path: Path) -> str:
 
 def _text(err: BaseException) -> str:
     return err.msg if isinstance(err, SyntaxError) else str(err)
+
+
+def is_local(path: Path) -> bool:
+    """Tell whether a file is the user's own: not installed, not Python's, not Psyrun's."""
+    resolved = path.resolve()
+    return not (
+        {"site-packages", "dist-packages"} & set(resolved.parts)
+        or resolved.is_relative_to(_STANDARD_LIBRARY)
+        or resolved.is_relative_to(_OWN_PACKAGE)
+    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from psyrun import fingerprint, snapshot
+from psyrun import snapshot, syntax
 from psyrun.code import CodeImage, frozen_code
 from psyrun.exceptions import WorkdirError
 from psyrun.pspace import ParameterSpace, match
@@ -134,7 +134,7 @@ def _differing(
     found: dict[str, list[str]] = {code: []}
     for other in others - {code}:
         try:
-            found[other] = fingerprint.differences(
+            found[other] = syntax.differences(
                 frozen_code(workdir.code(other)).parts(HARMLESS), parts
             )
         except (WorkdirError, FileNotFoundError, SyntaxError):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from psyrun.code import CodeImage, frozen_code, is_local, present_code
+from psyrun.code import CodeImage, frozen_code, present_code
 from psyrun.exceptions import TaskError, WorkdirError
+from psyrun.loading import is_local
 
 
 @pytest.fixture

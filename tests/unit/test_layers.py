@@ -14,9 +14,9 @@ PACKAGE = Path(psyrun.__file__).parent
 
 LAYERS = {
     0: "exceptions version signature columns rows settings units",
-    1: "pspace files locks machine progress taskfiles npy dealing fingerprint loading "
+    1: "pspace files locks machine progress taskfiles npy dealing syntax loading "
     "board output guard",
-    2: "store scheduler",
+    2: "store scheduler localmodules filedeps",
     3: "workdir journal runfile jobs snapshot code",
     4: "state partial merge present backend failures follow pool inspection findings",
     5: "tasks plan salvage mapper conclude causes verify remaining submitted",

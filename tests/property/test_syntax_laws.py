@@ -5,7 +5,7 @@ import ast
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from psyrun import fingerprint
+from psyrun import syntax
 
 NAMES = st.sampled_from(["a", "b", "TABLE", "helper"])
 CONSTANTS = (
@@ -77,7 +77,7 @@ MODULES = st.lists(STATEMENTS, min_size=1, max_size=4)
 
 
 def parts(source: str) -> dict[str, str]:
-    return fingerprint.parts_of(source.encode())
+    return syntax.parts_of(source.encode())
 
 
 def dumped(source: str) -> str:

@@ -2,7 +2,7 @@ import ast
 
 import pytest
 
-from psyrun import fingerprint
+from psyrun import syntax
 
 SOURCE = '''\
 """A module."""
@@ -50,11 +50,11 @@ def execute(a, b):
 
 
 def parts(source):
-    return fingerprint.parts_of(source.encode())
+    return syntax.parts_of(source.encode())
 
 
 def changed(new):
-    return fingerprint.differences(parts(SOURCE), parts(new))
+    return syntax.differences(parts(SOURCE), parts(new))
 
 
 def edited(old, new):
@@ -180,7 +180,7 @@ def test_sources_that_mean_different_things_differ(one, other):
 def test_values_are_written_the_same_under_every_version_of_unicode():
     newer = "\U0001fae8"  # `repr` shows it in Python 3.12, and escapes it in 3.11
     (statement,) = ast_of(f"é('{newer}')")
-    assert fingerprint.canonical(statement).isascii()
+    assert syntax.canonical(statement).isascii()
 
 
 def test_an_empty_piece_of_a_format_is_nothing():
@@ -190,7 +190,7 @@ def test_an_empty_piece_of_a_format_is_nothing():
     spec = with_piece.value.values[0].format_spec
     spec.values = [v for v in spec.values if not isinstance(v, ast.Constant)]
     spec.values.append(ast.Constant(""))
-    assert fingerprint.canonical(with_piece) == fingerprint.canonical(without)
+    assert syntax.canonical(with_piece) == syntax.canonical(without)
 
 
 def ast_of(source):
@@ -204,35 +204,35 @@ def test_a_number_too_long_for_decimals_is_written():
 
 def test_plain_assignments_to_ignored_names_do_not_count():
     source = b"max_jobs = 3\nmin_items: int = 2\nother = 1\n"
-    assert set(fingerprint.parts_of(source, {"max_jobs", "min_items"})) == {"other"}
+    assert set(syntax.parts_of(source, {"max_jobs", "min_items"})) == {"other"}
 
 
 def test_a_function_of_an_ignored_name_counts():
-    assert set(fingerprint.parts_of(b"def store(): pass", {"store"})) == {"store"}
+    assert set(syntax.parts_of(b"def store(): pass", {"store"})) == {"store"}
 
 
 def test_an_ignored_name_that_a_function_reads_counts():
     old = b"max_jobs = 3\ndef execute(a):\n    return {'y': a * max_jobs}\n"
     new = old.replace(b"3", b"4")
     ignored = {"max_jobs", "pspace"}
-    assert fingerprint.differences(
-        fingerprint.parts_of(old, ignored), fingerprint.parts_of(new, ignored)
-    ) == ["max_jobs"]
+    assert syntax.differences(syntax.parts_of(old, ignored), syntax.parts_of(new, ignored)) == [
+        "max_jobs"
+    ]
 
 
 def test_an_ignored_name_that_is_read_through_another_counts():
     old = b"max_jobs = 3\nlimit = max_jobs\ndef execute(a):\n    return {'y': limit}\n"
-    assert "max_jobs" in fingerprint.parts_of(old, {"max_jobs"})
+    assert "max_jobs" in syntax.parts_of(old, {"max_jobs"})
 
 
 def test_a_parameter_of_an_ignored_name_reads_nothing():
     source = b"name = 'x'\ndef execute(name):\n    return {'y': name}\n"
-    assert "name" not in fingerprint.parts_of(source, {"name"})
+    assert "name" not in syntax.parts_of(source, {"name"})
 
 
 def test_an_ignored_name_that_the_file_alone_reads_does_not_count():
     source = b"max_jobs = 3\npspace = Param(a=range(max_jobs))\ndef execute(a): pass\n"
-    assert set(fingerprint.parts_of(source, {"max_jobs", "pspace"})) == {"execute"}
+    assert set(syntax.parts_of(source, {"max_jobs", "pspace"})) == {"execute"}
 
 
 def test_all_definitions_of_a_name_count():
@@ -249,10 +249,10 @@ def test_no_python_is_an_error():
 
 
 def test_digests_of_texts_keep_them_apart():
-    assert fingerprint.digest(["ab", "c"]) != fingerprint.digest(["a", "bc"])
-    assert fingerprint.digest(["\ud800"]) != fingerprint.digest(["\ud801"])
+    assert syntax.digest(["ab", "c"]) != syntax.digest(["a", "bc"])
+    assert syntax.digest(["\ud800"]) != syntax.digest(["\ud801"])
 
 
 def test_differences_are_sorted_names():
     old, new = {"b": "1", "a": "1", "same": "1"}, {"a": "2", "c": "1", "same": "1"}
-    assert fingerprint.differences(old, new) == ["a", "b", "c"]
+    assert syntax.differences(old, new) == ["a", "b", "c"]
