@@ -3,11 +3,12 @@
 Knows nothing of parameter spaces and runs.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,8 @@ class CodeImage:
         The local modules reached; their paths are relative to the task directory.
     file_dep : dict
         SHA-256 by path, relative to the task directory, of the files the results depend on.
+    values : sequence of (module, name)
+        The functions and classes that occur in the parameter space.
     """
 
     task_file: str
@@ -43,6 +46,7 @@ class CodeImage:
     conf_source: bytes | None = None
     modules: Mapping[str, FrozenModule] = field(default_factory=dict)
     file_dep: Mapping[str, str] = field(default_factory=dict)
+    values: Sequence[tuple[str, str]] = ()
 
     def digest(self) -> str:
         """Name this code by everything in it, comments too."""
@@ -50,27 +54,6 @@ class CodeImage:
         texts += [_sha256(self.conf_source or b"")]
         texts += [_sha256(m.source or b"") for _, m in sorted(self.modules.items())]
         return syntax.digest(texts)
-
-    def parts(self, ignored: Collection[str]) -> dict[str, str]:
-        """Digest what can change a result, by name; this is the code's syntax.
-
-        Parameters
-        ----------
-        ignored : collection of str
-            Settings: names whose assignments in the task file don't count.
-        """
-        parts = {
-            f"`{name}`" if name else "imports or statements": text
-            for name, text in syntax.parts_of(self.task_source, ignored).items()
-        }
-        if self.conf_source is not None:
-            conf = syntax.parts_of(self.conf_source, ignored)
-            if conf.keys() & {"execute", "setup"}:
-                parts |= {f"`{name}` of psy-conf.py": text for name, text in conf.items()}
-        for name, module in self.modules.items():
-            if module.source is not None:
-                parts[f"module `{name}`"] = _digest_of_module(module.source)
-        return parts | {f"file `{path}`": digest for path, digest in self.file_dep.items()}
 
     def changed_files(self, taskdir: Path) -> list[str]:
         """List the file dependencies whose content is no longer what it was."""
@@ -81,7 +64,9 @@ class CodeImage:
         ]
 
     def _manifest(self) -> dict[str, object]:
-        return {
+        """Describe the code; what is empty is left out, as it was before it was known."""
+        optional = {"values": [list(pair) for pair in self.values]}
+        return {name: value for name, value in optional.items() if value} | {
             "task_file": self.task_file,
             "conf": self.conf_source is not None,
             "modules": {
@@ -152,6 +137,21 @@ def present_code(
     return CodeImage(task_path.name, source, conf, relative, hashes)
 
 
+def with_values(image: CodeImage, references: Iterable[tuple[str, str]]) -> CodeImage:
+    """Add the user's own functions and classes among those that a parameter space holds.
+
+    Parameters
+    ----------
+    image : CodeImage
+        The code.
+    references : iterable of (module, name)
+        All functions and classes that occur in the space.
+    """
+    own = {Path(image.task_file).stem, "psy_conf", *image.modules}
+    values = sorted({(module, name) for module, name in references if module in own})
+    return dataclasses.replace(image, values=tuple(values))
+
+
 def frozen_code(folder: Path) -> CodeImage:
     """Read a frozen code.
 
@@ -177,10 +177,11 @@ def frozen_code(folder: Path) -> CodeImage:
             (task / "psy-conf.py").read_bytes() if manifest["conf"] else None,
             modules,
             manifest["file_dep"],
+            tuple((module, name) for module, name in manifest.get("values", ())),
         )
     except WorkdirError:
         raise
-    except (OSError, KeyError, TypeError, AttributeError) as err:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as err:
         raise WorkdirError(
             f"the frozen code in {folder} is damaged ({err!r}); run the task again"
         ) from err
@@ -195,15 +196,6 @@ def frozen_modules(image: CodeImage, taskdir: Path) -> dict[str, FrozenModule]:
         name: FrozenModule(taskdir / module.path, module.source, module.is_package)
         for name, module in image.modules.items()
     }
-
-
-def _digest_of_module(source: bytes) -> str:
-    """Digest what can change a result; of what is no Python source, every byte."""
-    try:
-        texts = sorted(syntax.parts_of(source).items())
-    except (SyntaxError, ValueError):
-        return _sha256(source)
-    return syntax.digest(map(repr, texts))
 
 
 def _sha256(data: bytes) -> str:

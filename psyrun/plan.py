@@ -4,13 +4,14 @@ The table in the explanation "what makes a row stale" is implemented here and no
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
 from psyrun import rows
 from psyrun.exceptions import TaskError
+from psyrun.fingerprint import Change
 from psyrun.merge import is_intact
 from psyrun.partial import verified
 from psyrun.present import Present, accepting, forgetting, look
@@ -175,7 +176,7 @@ def _reason(
     action: Action,
     file: RunFile,
     present: Present,
-    stale: dict[str, list[str]],
+    stale: Mapping[str, Sequence[Change]],
     by_earlier: int,
     todo: Ranges,
 ) -> str:
@@ -186,7 +187,7 @@ def _reason(
         return "all rows are done, merging" if size else "the parameter space has no rows"
     if stale:
         changed = next(iter(sorted(stale.values(), key=len)))
-        what = ", ".join(changed[:3]) + (" and more" if len(changed) > 3 else "")
+        what = ", ".join(map(str, changed[:3])) + (" and more" if len(changed) > 3 else "")
         keeps = f"`psy run -c` keeps the {by_earlier:,} done"
         if action is Action.REFUSE_DIRTY:
             return f"{what} changed; {keeps}"

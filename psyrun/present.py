@@ -7,12 +7,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from psyrun import snapshot, syntax
-from psyrun.code import CodeImage, frozen_code
+from psyrun import snapshot
+from psyrun.code import CodeImage, frozen_code, with_values
 from psyrun.exceptions import WorkdirError
+from psyrun.fingerprint import Change, differences, fingerprint
 from psyrun.pspace import ParameterSpace, match
 from psyrun.runfile import Run, RunFile
-from psyrun.settings import HARMLESS
 from psyrun.snapshot import Snapshot
 from psyrun.state import Source, TaskState, mark_rows, read_sources, select_sources
 from psyrun.workdir import Workdir, run_of
@@ -44,7 +44,7 @@ class Present:
     encoded: Snapshot
     image: CodeImage
     state: TaskState
-    stale_codes: dict[str, list[str]] = field(default_factory=dict)
+    stale_codes: dict[str, list[Change]] = field(default_factory=dict)
     sources: Sequence[Source] = ()
     lost: Sequence[str] = ()
 
@@ -74,6 +74,7 @@ def look(
     if sources is None:
         sources = read_sources(workdir)
     encoded = snapshot.encode(space)
+    image = with_values(image, encoded.references)
     code = image.digest()
     differing = _differing(workdir, image, code, {s.code for s in sources} | _codes(file))
     same = tuple(sorted(c for c, parts in differing.items() if not parts and c != code))
@@ -128,17 +129,21 @@ def _codes(file: RunFile) -> set[str]:
 
 def _differing(
     workdir: Workdir, image: CodeImage, code: str, others: set[str]
-) -> dict[str, list[str]]:
-    """Name, for each other code, what differs; by computing both fingerprints now."""
-    parts = image.parts(HARMLESS)
-    found: dict[str, list[str]] = {code: []}
+) -> dict[str, list[Change]]:
+    """Name, for each other code, what differs; by computing both fingerprints now.
+
+    Functions and classes that occur as parameter values count if they do in both spaces: no
+    other row is the same.
+    """
+    found: dict[str, list[Change]] = {code: []}
     for other in others - {code}:
         try:
-            found[other] = syntax.differences(
-                frozen_code(workdir.code(other)).parts(HARMLESS), parts
-            )
-        except (WorkdirError, FileNotFoundError, SyntaxError):
-            found[other] = ["its frozen code, which cannot be read"]
+            old = frozen_code(workdir.code(other))
+        except (WorkdirError, FileNotFoundError):
+            found[other] = [Change("its frozen code, which cannot be read", "code")]
+            continue
+        values = {*old.values} & {*image.values}
+        found[other] = differences(fingerprint(old, values), fingerprint(image, values))
     return found
 
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from psyrun import npy
-from psyrun.exceptions import ParameterSpaceError, WorkdirError
+from psyrun import npy, pickling
+from psyrun.exceptions import WorkdirError
 from psyrun.files import disk_errors, read_json, replacing_folder, write_bytes
 from psyrun.pspace import Constant, Param, ParameterSpace, Product, Selection, Sum
 
@@ -40,10 +40,13 @@ class Snapshot:
         The space as nested JSON; it names the files.
     files : dict
         The pieces of each file by its name.
+    references : set of (module, name)
+        The functions, and classes of objects, that occur as values.
     """
 
     structure: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Pieces] = field(default_factory=dict)
+    references: set[tuple[str, str]] = field(default_factory=set)
 
     def digest(self) -> str:
         """Name the snapshot by its content: equal digests mean equal spaces."""
@@ -163,10 +166,10 @@ def _array_pieces(values: Any) -> Pieces:
 
 
 def _pickled(name: str, value: Any, into: Snapshot) -> dict[str, str]:
-    try:
-        data = _pickle_of_texts(value) or pickle.dumps(value, protocol=5)
-    except (pickle.PicklingError, TypeError, AttributeError):
-        data = _cloudpickled(name, value)
+    data = _pickle_of_texts(value)
+    if data is None:
+        data, references = pickling.dumps(name, value)
+        into.references |= references
     return into.add(".pkl", [data])
 
 
@@ -184,19 +187,6 @@ def _pickle_of_texts(value: Any) -> bytes | None:
     pickler.fast = True
     pickler.dump(value)
     return buffer.getvalue()
-
-
-def _cloudpickled(name: str, value: Any) -> bytes:
-    """Pickle what plain pickle cannot, such as functions without a name."""
-    import cloudpickle
-
-    try:
-        return cast("bytes", cloudpickle.dumps(value, protocol=5))
-    except Exception as err:
-        raise ParameterSpaceError(
-            f"parameter {name!r} holds a value that cannot be pickled ({err}), so jobs cannot "
-            "be given it; hold a name or number and make the object in execute()"
-        ) from err
 
 
 def load(folder: Path, *, verify: bool = False) -> ParameterSpace:

@@ -163,7 +163,7 @@ def test_a_helper_beside_the_task_file_counts(project):
     nothing_to_do(project)
     helper.write_text("def double(x):\n    return 20 * x\n")
     ran = project.psy("run")
-    assert "module `helper` changed" in ran.err
+    assert "`helper.double` changed" in ran.err
     assert project.evaluated() == ["1", "2"]
     assert project.result("square")["y"] == [20, 40]
 

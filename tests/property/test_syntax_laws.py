@@ -57,7 +57,7 @@ SIMPLE = st.one_of(
     EXPRESSIONS.map("TABLE[{}] = 1".format),
     EXPRESSIONS.map("helper({})".format),
     EXPRESSIONS.map("return_value = {}".format),
-    st.sampled_from(["pass", "import helper", "from helper import a", "import a as helper"]),
+    st.sampled_from(["del a", "import helper", "from helper import a", "import a as helper"]),
 )
 
 
@@ -76,8 +76,8 @@ STATEMENTS = st.one_of(
 MODULES = st.lists(STATEMENTS, min_size=1, max_size=4)
 
 
-def parts(source: str) -> dict[str, str]:
-    return syntax.parts_of(source.encode())
+def form(source: str) -> str:
+    return syntax.canonical(ast.parse(source))
 
 
 def dumped(source: str) -> str:
@@ -92,18 +92,18 @@ def test_comments_and_layout_never_count(statements, data):
         laid_out += data.draw(st.sampled_from(["", "\n\n", "# a comment\n", "    # odd\n"]))
         for line in statement.splitlines():
             laid_out += line + data.draw(st.sampled_from(["", "  ", "  # why"])) + "\n"
-    assert parts(laid_out) == parts("".join(statements))
+    assert form(laid_out) == form("".join(statements))
 
 
 @given(MODULES)
 def test_writing_the_tree_out_again_never_counts(statements):
     source = "".join(statements)
-    assert parts(ast.unparse(ast.parse(source))) == parts(source)
+    assert form(ast.unparse(ast.parse(source))) == form(source)
 
 
 @given(STATEMENTS, STATEMENTS)
 def test_one_statement_differs_exactly_if_its_tree_does(one, other):
-    assert (parts(one) == parts(other)) == (dumped(one) == dumped(other))
+    assert (form(one) == form(other)) == (dumped(one) == dumped(other))
 
 
 @given(MODULES, STATEMENTS, st.data())
@@ -111,17 +111,25 @@ def test_a_statement_exchanged_counts(statements, new, data):
     place = data.draw(st.integers(0, len(statements) - 1))
     assume(dumped(statements[place]) != dumped(new))
     edited = [*statements[:place], new, *statements[place + 1 :]]
-    assert parts("".join(statements)) != parts("".join(edited))
+    assert form("".join(statements)) != form("".join(edited))
 
 
 @given(MODULES, STATEMENTS, st.data())
 def test_a_statement_more_counts(statements, new, data):
     place = data.draw(st.integers(0, len(statements)))
     edited = [*statements[:place], new, *statements[place:]]
-    assert parts("".join(statements)) != parts("".join(edited))
+    assert form("".join(statements)) != form("".join(edited))
 
 
 @given(MODULES, st.text(st.characters(codec="utf-8"), max_size=20))
 def test_a_docstring_never_counts(statements, text):
     assume(not statements[0].startswith(("'", '"')))
-    assert parts(f"{text!r}\n{''.join(statements)}") == parts("".join(statements))
+    assert form(f"{text!r}\n{''.join(statements)}") == form("".join(statements))
+
+
+@given(MODULES, st.data())
+def test_a_statement_that_does_nothing_never_counts(statements, data):
+    place = data.draw(st.integers(0, len(statements)))
+    nothing = data.draw(st.sampled_from(["pass\n", "...\n", "'a text'\n", "0\n"]))
+    edited = [*statements[:place], nothing, *statements[place:]]
+    assert form("".join(statements)) == form("".join(edited))

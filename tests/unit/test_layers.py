@@ -14,10 +14,10 @@ PACKAGE = Path(psyrun.__file__).parent
 
 LAYERS = {
     0: "exceptions version signature columns rows settings units",
-    1: "pspace files locks machine progress taskfiles npy dealing syntax loading "
-    "board output guard",
-    2: "store scheduler localmodules filedeps",
-    3: "workdir journal runfile jobs snapshot code",
+    1: "pspace files locks machine progress taskfiles npy dealing loading board "
+    "output guard syntax scopes definitions pickling",
+    2: "store scheduler localmodules filedeps reach",
+    3: "workdir journal runfile jobs snapshot code fingerprint",
     4: "state partial merge present backend failures follow pool inspection findings",
     5: "tasks plan salvage mapper conclude causes verify remaining submitted",
     6: "run rowprocess worker report",
@@ -28,9 +28,11 @@ LAYERS = {
 SAME_LAYER = {
     "files": "machine",
     "guard": "board",
+    "definitions": "scopes syntax",
     "locks": "files machine",
     "jobs": "workdir",
     "runfile": "workdir",
+    "fingerprint": "code",
     "partial": "state",
     "merge": "partial state",
     "present": "state",

@@ -1,0 +1,132 @@
+"""Own the fingerprint of code: everything that results depend on, named and digested.
+
+Fingerprints are never kept: both that are compared are computed here and now.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from psyrun.code import CodeImage
+from psyrun.reach import Pieces, Unit, reach
+from psyrun.settings import HARMLESS
+from psyrun.taskfiles import CONF
+
+_CONF_MODULE = "psy_conf"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that results depend on.
+
+    Attributes
+    ----------
+    kind : str
+        What it is: a function, class, constant, import, statement, order, module, file or
+        package.
+    digest : str
+        Of what counts of it.
+    place : str
+        The file, relative to the task directory, and the line; of a package, its version.
+    """
+
+    kind: str
+    digest: str
+    place: str
+
+
+_NOTHING = Part("", "", "")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between two fingerprints.
+
+    Attributes
+    ----------
+    name : str
+        What differs, in words.
+    kind : str
+        As of a `Part`.
+    old, new : str or None
+        Its place then and now; None is nowhere.
+    """
+
+    name: str
+    kind: str
+    old: str | None = None
+    new: str | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def fingerprint(image: CodeImage, values: Collection[tuple[str, str]]) -> dict[str, Part]:
+    """Collect all that results depend on.
+
+    Parameters
+    ----------
+    image : CodeImage
+        The code.
+    values : collection of (module, name)
+        The functions and classes that occur as parameter values.
+
+    Returns
+    -------
+    dict
+        The parts, each by its name in words.
+    """
+    task = Path(image.task_file).stem
+    paths = {name: module.path for name, module in image.modules.items()}
+    paths |= {_CONF_MODULE: Path(CONF), task: Path(image.task_file)}
+    units = {name: Unit(m.source, m.is_package) for name, m in image.modules.items()}
+    if image.conf_source is not None:
+        units[_CONF_MODULE] = Unit(image.conf_source, settings=HARMLESS)
+    units[task] = Unit(image.task_source, settings=HARMLESS)
+    pieces = _reach(units, task, values)
+    found = {
+        _in_words(key, piece.kind, task): Part(
+            piece.kind, piece.digest, f"{paths[key[0]].as_posix()}:{piece.line}"
+        )
+        for key, piece in pieces.items()
+    }
+    for path, digest in image.file_dep.items():
+        found[f"file `{path}`"] = Part("file", digest, path)
+    return found
+
+
+def _reach(units: Mapping[str, Unit], task: str, values: Collection[tuple[str, str]]) -> Pieces:
+    """Collect what `execute`, `setup` and the parameter values reach.
+
+    The names count in the task file if it defines them there, else in `psy-conf.py`.
+    """
+    files = [module for module in (task, _CONF_MODULE) if module in units]
+    roots = [[(module, name) for module in files] for name in ("execute", "setup")]
+    roots += [[(module, name.partition(".")[0])] for module, name in values if module in units]
+    return reach(units, roots, entered=files)
+
+
+def _in_words(key: tuple[str, str], kind: str, task: str) -> str:
+    """Name a piece, as the user would."""
+    module, label = key
+    if kind == "module":
+        return f"module `{module}`"
+    place = {task: "", _CONF_MODULE: f" of {CONF}"}.get(module)
+    if kind in ("statement", "order"):
+        text = "the order of statements" if kind == "order" else f"statement `{label}`"
+        return text + (f" of {module}" if place is None else place)
+    return f"`{module}.{label}`" if place is None else f"`{label}`{place}"
+
+
+def differences(old: Mapping[str, Part], new: Mapping[str, Part]) -> list[Change]:
+    """List what differs between two fingerprints, sorted by name.
+
+    The order of statements is told only where nothing else differs.
+    """
+    found = []
+    for name in sorted({*old, *new}):
+        then, now = old.get(name, _NOTHING), new.get(name, _NOTHING)
+        if then.digest != now.digest:
+            kind = now.kind or then.kind
+            found.append(Change(name, kind, then.place or None, now.place or None))
+    return [change for change in found if change.kind != "order"] or found
