@@ -119,14 +119,15 @@ def _in_words(key: tuple[str, str], kind: str, task: str) -> str:
 
 
 def differences(old: Mapping[str, Part], new: Mapping[str, Part]) -> list[Change]:
-    """List what differs between two fingerprints, sorted by name.
+    """List what differs between two fingerprints, sorted by name; imports come last.
 
     The order of statements is told only where nothing else differs.
     """
     found = []
-    for name in sorted({*old, *new}):
+    for name in {*old, *new}:
         then, now = old.get(name, _NOTHING), new.get(name, _NOTHING)
         if then.digest != now.digest:
             kind = now.kind or then.kind
             found.append(Change(name, kind, then.place or None, now.place or None))
+    found.sort(key=lambda change: (change.kind == "import", change.name))
     return [change for change in found if change.kind != "order"] or found

@@ -1,6 +1,7 @@
 """Own the finding of local modules: those that code imports, found without importing them."""
 
 import ast
+import importlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec, PathFinder
@@ -19,6 +20,7 @@ def local_modules(sources: Iterable[bytes], taskdir: Path) -> dict[str, FrozenMo
     taskdir : Path
         The task directory, where imports are looked up first.
     """
+    importlib.invalidate_caches()  # a file may be younger than what is remembered of its folder
     found: dict[str, FrozenModule] = {}
     with working_in(taskdir):
         for source in sources:
@@ -49,7 +51,10 @@ def _reach_module(name: str, found: dict[str, FrozenModule]) -> None:
         if is_local(folder):
             found[name] = FrozenModule(folder, None, is_package=True)
     elif spec.origin and spec.origin.endswith(".py") and is_local(path := Path(spec.origin)):
-        source = path.read_bytes()
+        try:
+            source = path.read_bytes()
+        except OSError:  # importing it would fail too
+            return
         found[name] = FrozenModule(path, source, is_package)
         _reach(source, name if is_package else parent, found)
 

@@ -74,19 +74,23 @@ JSON = click.option(
     help="Keep the rows that are done, though the code has changed since.",
 )
 @click.option("--force", is_flag=True, help="Evaluate all rows again.")
+@click.option(
+    "--dry-run", is_flag=True, help="Tell what would be done and why, and change nothing."
+)
 @TASKDIR
 @TASKS
 @click.pass_obj
-def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool) -> int:
+def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool, dry_run: bool) -> int:
     """Bring tasks up to date: evaluate what is missing, and merge.
 
     Without TASK, all tasks.
     """
-    from psyrun.commands.running import each_task, run_task
+    from psyrun.commands.running import each_task, foretell, run_task
 
     if keep and force:
         raise click.UsageError("--continue keeps rows and --force does not: use one of them")
-    return each_task(obj, tasks, lambda task: run_task(task, keep=keep, force=force))
+    action = foretell if dry_run else run_task
+    return each_task(obj, tasks, lambda task: action(task, keep=keep, force=force))
 
 
 @psy.command()
@@ -139,19 +143,45 @@ def errors(obj: Options, tasks: Sequence[str], *, every: bool, as_json: bool) ->
     help="List failed and missing assignments, the first 20 of each.",
 )
 @click.option("--all", "every", is_flag=True, help="List all failed and missing assignments.")
+@click.option("--why", is_flag=True, help="Tell what changed since the rows were evaluated.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all tasks are up to date.")
 @TASKDIR
 @TASKS
 @click.pass_obj
 def status(
-    obj: Options, tasks: Sequence[str], *, verbose: bool, every: bool, exit_code: bool
+    obj: Options,
+    tasks: Sequence[str],
+    *,
+    verbose: bool,
+    every: bool,
+    why: bool,
+    exit_code: bool,
 ) -> int:
     """Tell how far tasks are."""
     from psyrun.commands.running import each_task
-    from psyrun.commands.status import show_status
+    from psyrun.commands.status import Details, show_status
 
-    code = each_task(obj, tasks, lambda task: show_status(task, verbose=verbose, every=every))
+    details = Details(verbose or every, every, why)
+    code = each_task(obj, tasks, lambda task: show_status(task, details))
     return code if exit_code else ExitCode.OK
+
+
+@psy.command()
+@click.option(
+    "--run", "number", type=int, metavar="N", help="Compare with run N, not the last."
+)
+@TASKDIR
+@TASKS
+@click.pass_obj
+def diff(obj: Options, tasks: Sequence[str], *, number: int | None) -> int:
+    """Show how the code differs from the code that was run.
+
+    The task file, psy-conf.py and local modules, in the unified format. Without TASK, all
+    tasks. No task file is run.
+    """
+    from psyrun.commands.difference import show_differences
+
+    return show_differences(obj, tasks, number)
 
 
 @psy.command()

@@ -32,8 +32,10 @@ class Present:
         The code; `run.code` names it.
     state : TaskState
         Which rows are done by this code, or by codes accepted.
+    changes : dict
+        For each other code that there are rows by: what differs.
     stale_codes : dict
-        For each other code that rows are done by: what differs, by name.
+        Of these, the ones that rows are done by that do not count.
     sources : list of Source
         All files that hold rows.
     lost : list of str
@@ -44,7 +46,8 @@ class Present:
     encoded: Snapshot
     image: CodeImage
     state: TaskState
-    stale_codes: dict[str, list[Change]] = field(default_factory=dict)
+    changes: Mapping[str, list[Change]] = field(default_factory=dict)
+    stale_codes: Mapping[str, list[Change]] = field(default_factory=dict)
     sources: Sequence[Source] = ()
     lost: Sequence[str] = ()
 
@@ -97,6 +100,7 @@ def look(
         encoded,
         image,
         state,
+        differing,
         {c: parts for c, parts in stale.items() if c in done_by},
         sources,
         lost,

@@ -27,7 +27,7 @@ from psyrun.files import remove_abandoned
 from psyrun.follow import Follower
 from psyrun.jobs import Job, read_job, write_jobs
 from psyrun.merge import check_parameters, check_target
-from psyrun.plan import Action, Plan, make_plan
+from psyrun.plan import Action, Plan, changes_text, make_plan
 from psyrun.rows import RowState
 from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
 from psyrun.scheduler import ImmediateRun, qualified_name
@@ -187,8 +187,11 @@ def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = Non
 def _warn_of_refusal(plan: Plan) -> None:
     name = plan.task.name
     if plan.action is Action.REFUSE_RUNNING:
+        last = plan.file.last
+        changes = plan.present.changes.get(last.code) if last else None
+        code = f" of the code before {changes_text(changes)} changed" if changes else ""
         warnings.warn(
-            f"{name}: jobs are queued or running, so nothing was started; "
+            f"{name}: jobs{code} are queued or running, so nothing was started; "
             f"wait for them, or end them with: psy kill {name}",
             JobsRunningWarning,
             stacklevel=3,

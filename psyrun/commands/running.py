@@ -9,11 +9,13 @@ from psyrun import report, rows
 from psyrun.commands.messages import show_error, show_note, show_warning
 from psyrun.commands.options import Options
 from psyrun.commands.turns import in_turn, note_no_tasks
+from psyrun.locks import read_holder
 from psyrun.plan import Action
 from psyrun.progress import Bar
 from psyrun.run import Outcome, carry_out, holding, prepare, workdir_of
 from psyrun.taskfiles import find_task_file, find_task_files
 from psyrun.tasks import TaskDef
+from psyrun.why import reasons
 from psyrun.workdir import Workdir
 
 
@@ -56,6 +58,20 @@ def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
     elif plan.action is Action.EVALUATE:
         _complain(outcome, workdir)
     return outcome.ok
+
+
+def foretell(task: TaskDef, *, keep: bool, force: bool) -> bool:
+    """Tell what `run_task` would do, and do nothing; return whether it would do it."""
+    workdir = workdir_of(task)
+    holder = read_holder(workdir.lock_file, workdir.holder_file)
+    plan = prepare(task, workdir, keep=keep, force=force)
+    click.echo(report.forecast(plan, held=holder is not None))
+    for line in reasons(plan, workdir):
+        click.echo(f"  {line}")
+    for note in plan.present.lost:
+        show_warning(f"{task.name}: {note}")
+    refused = plan.action in (Action.REFUSE_DIRTY, Action.REFUSE_RUNNING)
+    return holder is None and not refused
 
 
 def _complain(outcome: Outcome, workdir: Workdir) -> None:

@@ -18,9 +18,9 @@ LAYERS = {
     "output guard syntax scopes definitions pickling",
     2: "store scheduler localmodules filedeps reach",
     3: "workdir journal runfile jobs snapshot code fingerprint",
-    4: "state partial merge present backend failures follow pool inspection findings",
+    4: "state partial merge present backend failures follow pool inspection findings codediff",
     5: "tasks plan salvage mapper conclude causes verify remaining submitted",
-    6: "run rowprocess worker report",
+    6: "run rowprocess worker report why",
     7: "commands main __main__",
 }
 """Rooms by layer: a room is a module or package right below `psyrun`."""
