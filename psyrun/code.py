@@ -13,6 +13,7 @@ from pathlib import Path
 
 from psyrun import filedeps, syntax
 from psyrun.exceptions import WorkdirError
+from psyrun.filedigests import Digests
 from psyrun.files import read_record, replacing_folder, write_record
 from psyrun.loading import FrozenModule
 
@@ -36,6 +37,9 @@ class CodeImage:
         The local modules reached; their paths are relative to the task directory.
     file_dep : dict
         SHA-256 by path, relative to the task directory, of the files the results depend on.
+    patterns : tuple of str
+        The folders and glob patterns among what `file_dep` named, relative to the task
+        directory.
     """
 
     task_file: str
@@ -43,6 +47,7 @@ class CodeImage:
     conf_source: bytes | None = None
     modules: Mapping[str, FrozenModule] = field(default_factory=dict)
     file_dep: Mapping[str, str] = field(default_factory=dict)
+    patterns: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """Name this code by everything in it, comments too."""
@@ -72,13 +77,24 @@ class CodeImage:
                 parts[f"module `{name}`"] = _digest_of_module(module.source)
         return parts | {f"file `{path}`": digest for path, digest in self.file_dep.items()}
 
-    def changed_files(self, taskdir: Path) -> list[str]:
-        """List the file dependencies whose content is no longer what it was."""
-        return [
+    def changed_files(self, taskdir: Path, digests: Digests | None = None) -> list[str]:
+        """List the file dependencies that are no longer what they were, and new ones.
+
+        Parameters
+        ----------
+        taskdir : Path
+            The task directory.
+        digests : Digests, optional
+            What is known of large files. None reads all.
+        """
+        digests = digests or Digests()
+        changed = [
             path
             for path, sha in self.file_dep.items()
-            if filedeps.sha256_of(taskdir / path) != sha
+            if digests.of(taskdir / path, path) != sha
         ]
+        new = filedeps.added(self.patterns, self.file_dep, taskdir)
+        return changed + [f"{path} (new)" for path in new]
 
     def _manifest(self) -> dict[str, object]:
         return {
@@ -93,6 +109,7 @@ class CodeImage:
                 for name, m in sorted(self.modules.items())
             },
             "file_dep": dict(sorted(self.file_dep.items())),
+            **({"patterns": list(self.patterns)} if self.patterns else {}),
         }
 
     def freeze(self, folder: Path) -> None:
@@ -117,7 +134,11 @@ class CodeImage:
 
 
 def present_code(
-    task_path: Path, conf_path: Path | None, file_dep: Collection[str | os.PathLike[str]]
+    task_path: Path,
+    conf_path: Path | None,
+    file_dep: Collection[str | os.PathLike[str]],
+    *,
+    digests: Digests | None = None,
 ) -> CodeImage:
     """Read the code of a task as it is now.
 
@@ -129,6 +150,8 @@ def present_code(
         `psy-conf.py`, where there is one.
     file_dep : collection of paths
         Files, folders or glob patterns, relative to the task directory.
+    digests : Digests, optional
+        What is known of large files. None reads all.
 
     Raises
     ------
@@ -145,11 +168,11 @@ def present_code(
         name: FrozenModule(Path(os.path.relpath(m.path, taskdir)), m.source, m.is_package)
         for name, m in modules.items()
     }
-    hashes = {
-        os.path.relpath(path, taskdir): filedeps.sha256_of(path)
-        for path in filedeps.files(file_dep, taskdir)
-    }
-    return CodeImage(task_path.name, source, conf, relative, hashes)
+    digests = digests or Digests()
+    names = {os.path.relpath(p, taskdir): p for p in filedeps.files(file_dep, taskdir)}
+    hashes = {name: digests.of(path, name) for name, path in names.items()}
+    patterns = filedeps.patterns(file_dep, taskdir)
+    return CodeImage(task_path.name, source, conf, relative, hashes, patterns)
 
 
 def frozen_code(folder: Path) -> CodeImage:
@@ -177,6 +200,7 @@ def frozen_code(folder: Path) -> CodeImage:
             (task / "psy-conf.py").read_bytes() if manifest["conf"] else None,
             modules,
             manifest["file_dep"],
+            tuple(manifest.get("patterns", ())),
         )
     except WorkdirError:
         raise

@@ -14,6 +14,7 @@ from typing import Any, Self
 from psyrun.backend import Backend, DistributeBackend
 from psyrun.code import CodeImage, frozen_modules, present_code
 from psyrun.exceptions import TaskError, TaskWarning
+from psyrun.filedigests import Digests, read_digests
 from psyrun.loading import FrozenFinder, run_module, working_in
 from psyrun.pspace import ParameterSpace
 from psyrun.scheduler import ImmediateRun, Scheduler
@@ -28,6 +29,7 @@ from psyrun.taskfiles import (
     find_task_files,
     name_from,
 )
+from psyrun.workdir import Workdir
 
 _CLOSE = 0.8
 _NO_SLIPS = frozenset({"names"})
@@ -186,6 +188,8 @@ class TaskDef(Config):
         The task file, absolute.
     module : module
         The task file, run.
+    digests : Digests
+        What is known of the files in `file_dep` since their code was read.
 
     Raises
     ------
@@ -201,6 +205,7 @@ class TaskDef(Config):
         image: CodeImage | None = None,
     ) -> None:
         self.path = Path(path).absolute()
+        self.digests = Digests()
         self.conf_path = self._conf_path(conf, image)
         settings: dict[str, Any] = {}
         if isinstance(conf, Config):
@@ -231,7 +236,9 @@ class TaskDef(Config):
 
     def code(self) -> CodeImage:
         """Read the present code that results depend on."""
-        return present_code(self.path, self.conf_path, self.file_dep)
+        workdir = Workdir(Path(self.workdir) / self.name)
+        self.digests = read_digests(workdir.file_digests)
+        return present_code(self.path, self.conf_path, self.file_dep, digests=self.digests)
 
     def check(self) -> None:
         """Make sure that the task can be evaluated.

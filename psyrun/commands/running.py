@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from psyrun import report, rows
+from psyrun import filedeps, report, rows
 from psyrun.commands.messages import show_error, show_note, show_warning
 from psyrun.commands.options import Options
 from psyrun.commands.turns import in_turn, note_no_tasks
+from psyrun.filedigests import seconds_to_settle
 from psyrun.plan import Action
 from psyrun.progress import Bar
 from psyrun.run import Outcome, carry_out, holding, prepare, workdir_of
@@ -36,6 +37,8 @@ def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
     workdir = workdir_of(task)
     began = time.monotonic()
     with holding(workdir, task.name) as check_held:
+        files = filedeps.files(task.file_dep, task.taskdir)
+        time.sleep(seconds_to_settle(files))  # else each job has to read them
         plan = prepare(task, workdir, keep=keep, force=force)
         for note in plan.present.lost:
             show_warning(f"{task.name}: {note}")

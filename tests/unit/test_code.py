@@ -1,6 +1,7 @@
 """Which local modules and files belong to a task's code, and how they are frozen."""
 
 import json
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -249,6 +250,72 @@ def test_changed_files_are_listed(taskdir):
     (taskdir / "data.txt").write_text("other")
     (taskdir / "data" / "one.csv").unlink()
     assert image.changed_files(taskdir) == ["data.txt", "data/one.csv"]
+
+
+def test_files_that_came_into_folders_and_patterns_are_listed(taskdir):
+    write(taskdir, DATA | {"task_a.py": ""})
+    image = present_code(taskdir / "task_a.py", None, ["data", "*.txt", "data/deep/two.csv"])
+    assert image.patterns == ("data", "*.txt")
+    write(taskdir, {"data/deep/new.csv": "", "more.txt": "", "other.csv": ""})
+    write(taskdir, {"data/__pycache__/m.pyc": ""})
+    assert image.changed_files(taskdir) == ["data/deep/new.csv (new)", "more.txt (new)"]
+
+
+def test_a_pattern_that_stands_for_nothing_any_more_is_told_by_its_files(taskdir):
+    write(taskdir, DATA | {"task_a.py": ""})
+    image = present_code(taskdir / "task_a.py", None, ["data/*.csv"])
+    (taskdir / "data" / "one.csv").unlink()
+    assert image.changed_files(taskdir) == ["data/one.csv"]
+
+
+def test_a_file_that_came_into_an_absolute_pattern_is_listed(taskdir, tmp_path):
+    write(tmp_path, {"x1.dat": "", "tasks/task_a.py": ""})
+    image = present_code(taskdir / "task_a.py", None, [f"{tmp_path}/x*.dat"])
+    write(tmp_path, {"x2.dat": ""})
+    assert image.changed_files(taskdir) == ["../x2.dat (new)"]
+
+
+def test_folders_and_patterns_are_frozen(taskdir, tmp_path):
+    write(taskdir, DATA | {"task_a.py": ""})
+    image = present_code(taskdir / "task_a.py", None, ["data"])
+    image.freeze(tmp_path / image.digest())
+    assert frozen_code(tmp_path / image.digest()) == image
+
+
+def test_linked_folders_count_and_each_once(taskdir, tmp_path):
+    write(
+        tmp_path, {"elsewhere/far.csv": "1", "tasks/data/near.csv": "1", "tasks/task_a.py": ""}
+    )
+    (taskdir / "data" / "a_loop").symlink_to(taskdir)
+    (taskdir / "data" / "link").symlink_to(tmp_path / "elsewhere")
+    (taskdir / "data" / "link2").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(taskdir / "data")
+    found = present_code(taskdir / "task_a.py", None, ["data"]).file_dep
+    assert set(found) == {"data/near.csv", "data/link/far.csv", "data/a_loop/task_a.py"}
+
+
+@pytest.mark.parametrize("entry", ["loop/*.csv", "**/*.csv", "loop", "**"])
+def test_loops_of_links_come_to_an_end(taskdir, entry):
+    write(taskdir, {"one.csv": "", "task_a.py": ""})
+    (taskdir / "loop").symlink_to(taskdir)
+    found = present_code(taskdir / "task_a.py", None, [entry]).file_dep
+    assert any(name.endswith("one.csv") for name in found)
+
+
+def test_a_pipe_is_refused_as_a_file_dependency(taskdir):
+    write(taskdir, {"task_a.py": ""})
+    os.mkfifo(taskdir / "pipe")
+    with pytest.raises(TaskError, match=r"'pipe', but .* is a pipe, .*; name files or folders"):
+        present_code(taskdir / "task_a.py", None, ["pipe"])
+
+
+@pytest.mark.parametrize("entry", ["data", "data/*"])
+def test_a_pipe_among_files_is_no_file_dependency(taskdir, entry):
+    write(taskdir, {"data/one.csv": "", "task_a.py": ""})
+    os.mkfifo(taskdir / "data" / "pipe")
+    (taskdir / "data" / "nowhere").symlink_to("none")
+    found = present_code(taskdir / "task_a.py", None, [entry]).file_dep
+    assert set(found) == {"data/one.csv"}
 
 
 @pytest.fixture
