@@ -26,7 +26,7 @@ _OWN_PACKAGE = Path(__file__).parent.resolve()
 def working_in(folder: Path) -> Iterator[None]:
     """Make a folder the working directory and the first entry of `sys.path` for a while."""
     before = Path.cwd()
-    entry = str(folder)
+    entry = str(folder.absolute())
     os.chdir(folder)
     sys.path.insert(0, entry)
     try:
