@@ -3,6 +3,7 @@
 Knows nothing of parameter spaces and runs.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from psyrun import filedeps, syntax
 from psyrun.exceptions import WorkdirError
@@ -40,6 +42,9 @@ class CodeImage:
     patterns : tuple of str
         The folders and glob patterns among what `file_dep` named, relative to the task
         directory.
+    loaded : tuple of str
+        The modules that no text imports by name: they are known as the task file or
+        `psy-conf.py` had loaded them.
     """
 
     task_file: str
@@ -48,6 +53,7 @@ class CodeImage:
     modules: Mapping[str, FrozenModule] = field(default_factory=dict)
     file_dep: Mapping[str, str] = field(default_factory=dict)
     patterns: tuple[str, ...] = ()
+    loaded: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """Name this code by everything in it, comments too."""
@@ -74,7 +80,7 @@ class CodeImage:
                 parts |= {f"`{name}` of psy-conf.py": text for name, text in conf.items()}
         for name, module in self.modules.items():
             if module.source is not None:
-                parts[f"module `{name}`"] = _digest_of_module(module.source)
+                parts[f"module `{name}`"] = _digest_of_module(module)
         return parts | {f"file `{path}`": digest for path, digest in self.file_dep.items()}
 
     def changed_files(self, taskdir: Path, digests: Digests | None = None) -> list[str]:
@@ -102,7 +108,7 @@ class CodeImage:
             "conf": self.conf_source is not None,
             "modules": {
                 name: {
-                    "file": None if m.source is None else f"{name}.py",
+                    "file": None if m.source is None else f"{name}{m.suffix}",
                     "path": m.path.as_posix(),
                     "package": m.is_package,
                 }
@@ -110,6 +116,7 @@ class CodeImage:
             },
             "file_dep": dict(sorted(self.file_dep.items())),
             **({"patterns": list(self.patterns)} if self.patterns else {}),
+            **({"loaded": list(self.loaded)} if self.loaded else {}),
         }
 
     def freeze(self, folder: Path) -> None:
@@ -130,7 +137,7 @@ class CodeImage:
             (new / "modules").mkdir()
             for name, module in self.modules.items():
                 if module.source is not None:
-                    (new / "modules" / f"{name}.py").write_bytes(module.source)
+                    (new / "modules" / f"{name}{module.suffix}").write_bytes(module.source)
 
 
 def present_code(
@@ -139,6 +146,7 @@ def present_code(
     file_dep: Collection[str | os.PathLike[str]],
     *,
     digests: Digests | None = None,
+    loaded: Collection[str] = (),
 ) -> CodeImage:
     """Read the code of a task as it is now.
 
@@ -152,27 +160,30 @@ def present_code(
         Files, folders or glob patterns, relative to the task directory.
     digests : Digests, optional
         What is known of large files. None reads all.
+    loaded : collection of str
+        Modules that running these files has loaded, in whatever way.
 
     Raises
     ------
     TaskError
-        If a file dependency does not exist.
+        If a file dependency does not exist, or a local module cannot be read.
     """
     from psyrun.localmodules import local_modules  # parses code, which no worker needs
 
     taskdir = task_path.parent
     source = task_path.read_bytes()
     conf = conf_path.read_bytes() if conf_path else None
-    modules = local_modules([text for text in (source, conf) if text is not None], taskdir)
+    texts = [text for text in (source, conf) if text is not None]
+    modules, only_loaded = local_modules(texts, taskdir, loaded)
     relative = {
-        name: FrozenModule(Path(os.path.relpath(m.path, taskdir)), m.source, m.is_package)
+        name: dataclasses.replace(m, path=Path(os.path.relpath(m.path, taskdir)))
         for name, m in modules.items()
     }
     digests = digests or Digests()
     names = {os.path.relpath(p, taskdir): p for p in filedeps.files(file_dep, taskdir)}
     hashes = {name: digests.of(path, name) for name, path in names.items()}
     patterns = filedeps.patterns(file_dep, taskdir)
-    return CodeImage(task_path.name, source, conf, relative, hashes, patterns)
+    return CodeImage(task_path.name, source, conf, relative, hashes, patterns, only_loaded)
 
 
 def frozen_code(folder: Path) -> CodeImage:
@@ -187,11 +198,7 @@ def frozen_code(folder: Path) -> CodeImage:
         manifest = read_record(folder / _MANIFEST, FORMAT)
         task = folder / "task"
         modules = {
-            name: FrozenModule(
-                Path(entry["path"]),
-                entry["file"] and (folder / "modules" / entry["file"]).read_bytes(),
-                entry["package"],
-            )
+            name: _frozen_module(folder / "modules", entry)
             for name, entry in manifest["modules"].items()
         }
         image = CodeImage(
@@ -201,6 +208,7 @@ def frozen_code(folder: Path) -> CodeImage:
             modules,
             manifest["file_dep"],
             tuple(manifest.get("patterns", ())),
+            tuple(manifest.get("loaded", ())),
         )
     except WorkdirError:
         raise
@@ -213,16 +221,25 @@ def frozen_code(folder: Path) -> CodeImage:
     return image
 
 
+def _frozen_module(folder: Path, entry: Mapping[str, Any]) -> FrozenModule:
+    copy = entry["file"] and folder / entry["file"]
+    source = copy and copy.read_bytes()
+    return FrozenModule(Path(entry["path"]), source, entry["package"], copy)
+
+
 def frozen_modules(image: CodeImage, taskdir: Path) -> dict[str, FrozenModule]:
     """Return a code's local modules, their paths where the user has them."""
     return {
-        name: FrozenModule(taskdir / module.path, module.source, module.is_package)
+        name: dataclasses.replace(module, path=taskdir / module.path)
         for name, module in image.modules.items()
     }
 
 
-def _digest_of_module(source: bytes) -> str:
+def _digest_of_module(module: FrozenModule) -> str:
     """Digest what can change a result; of what is no Python source, every byte."""
+    source = module.source or b""
+    if not module.is_text:
+        return _sha256(source)
     try:
         texts = sorted(syntax.parts_of(source).items())
     except (SyntaxError, ValueError):

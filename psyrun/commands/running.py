@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 
@@ -10,6 +11,7 @@ from psyrun.commands.messages import show_error, show_note, show_warning
 from psyrun.commands.options import Options
 from psyrun.commands.turns import in_turn, note_no_tasks
 from psyrun.filedigests import seconds_to_settle
+from psyrun.loading import forgetting_local_modules
 from psyrun.plan import Action
 from psyrun.progress import Bar
 from psyrun.run import Outcome, carry_out, holding, prepare, workdir_of
@@ -29,7 +31,12 @@ def each_task(options: Options, names: Sequence[str], action: Callable[[TaskDef]
         files = list(find_task_files(options.taskdir).values())
     if not files:
         note_no_tasks(options)
-    return in_turn(options, files, lambda file: action(TaskDef(file)))
+
+    def turn(file: Path) -> bool:
+        with forgetting_local_modules(file.parent):
+            return action(TaskDef(file))
+
+    return in_turn(options, files, turn)
 
 
 def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
