@@ -79,11 +79,14 @@ def fingerprint(image: CodeImage, values: Collection[tuple[str, str]]) -> dict[s
     task = Path(image.task_file).stem
     paths = {name: module.path for name, module in image.modules.items()}
     paths |= {_CONF_MODULE: Path(CONF), task: Path(image.task_file)}
-    units = {name: Unit(m.source, m.is_package) for name, m in image.modules.items()}
+    units = {
+        name: Unit(m.source, m.is_package, is_python=m.source is None or m.is_text)
+        for name, m in image.modules.items()
+    }
     if image.conf_source is not None:
         units[_CONF_MODULE] = Unit(image.conf_source, settings=HARMLESS)
     units[task] = Unit(image.task_source, settings=HARMLESS)
-    pieces = _reach(units, task, values)
+    pieces = _reach(units, task, values, image.loaded)
     found = {
         _in_words(key, piece.kind, task): Part(
             piece.kind, piece.digest, f"{paths[key[0]].as_posix()}:{piece.line}"
@@ -95,7 +98,12 @@ def fingerprint(image: CodeImage, values: Collection[tuple[str, str]]) -> dict[s
     return found
 
 
-def _reach(units: Mapping[str, Unit], task: str, values: Collection[tuple[str, str]]) -> Pieces:
+def _reach(
+    units: Mapping[str, Unit],
+    task: str,
+    values: Collection[tuple[str, str]],
+    loaded: Collection[str],
+) -> Pieces:
     """Collect what `execute`, `setup` and the parameter values reach.
 
     The names count in the task file if it defines them there, else in `psy-conf.py`.
@@ -103,7 +111,7 @@ def _reach(units: Mapping[str, Unit], task: str, values: Collection[tuple[str, s
     files = [module for module in (task, _CONF_MODULE) if module in units]
     roots = [[(module, name) for module in files] for name in ("execute", "setup")]
     roots += [[(module, name.partition(".")[0])] for module, name in values if module in units]
-    return reach(units, roots, entered=files)
+    return reach(units, roots, entered=files, computed=loaded)
 
 
 def _in_words(key: tuple[str, str], kind: str, task: str) -> str:

@@ -162,6 +162,8 @@ def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = Non
         Told about rows while they are evaluated here, and once when that is over; an error
         that it raises ends the run.
     """
+    if plan.action is not Action.REFUSE_RUNNING:  # jobs may rely on what is remembered now
+        plan.task.digests.write(workdir.file_digests)
     if plan.action in (Action.NOTHING, Action.REFUSE_DIRTY, Action.REFUSE_RUNNING):
         _warn_of_refusal(plan)
         result = plan.resultfile if plan.action is Action.NOTHING else None

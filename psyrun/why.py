@@ -74,8 +74,12 @@ def change_text(change: Change, taskdir: Path) -> str:
         Where the places start.
     """
     name = f"{change.kind} {change}" if change.kind in _NAMED_WITH_KIND else str(change)
-    if change.kind in {"file", "code"}:
-        return f"{name} changed" if change.kind == "file" else name
+    if change.kind == "code":
+        return name
+    if change.kind == "file":
+        return (
+            f"{name} {'is new' if not change.old else 'changed' if change.new else 'is gone'}"
+        )
     if change.new is None:
         return f"{name} is gone, was at {_from_here(change.old, taskdir)}"
     if change.old is None:

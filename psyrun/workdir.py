@@ -54,6 +54,11 @@ class Workdir:
         return self.root / "lock.json"
 
     @property
+    def file_digests(self) -> Path:
+        """What is known of large files that results depend on."""
+        return self.root / "file_dep.json"
+
+    @property
     def jobs_folder(self) -> Path:
         """The job specifications."""
         return self.root / "in"

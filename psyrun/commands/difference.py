@@ -64,7 +64,8 @@ def _show(name: str, run: Run, workdir: Workdir, taskdir: Path) -> bool:
             _show_line(line)
     data = image.changed_files(taskdir)
     for path in data:
-        show_note(f"{name}: file {printable(path)} changed; what was in it is not kept")
+        what = " is new" if path.endswith(" (new)") else " changed; what was in it is not kept"
+        show_note(f"{name}: file {printable(path.removesuffix(' (new)'))}{what}")
     if not changes and not data:
         show_note(f"{name}: the code is as in run {run.number}")
     return True

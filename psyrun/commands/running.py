@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 
-from psyrun import report, rows
+from psyrun import filedeps, report, rows
 from psyrun.commands.messages import show_error, show_note, show_warning
 from psyrun.commands.options import Options
 from psyrun.commands.turns import in_turn, note_no_tasks
+from psyrun.filedigests import seconds_to_settle
+from psyrun.loading import forgetting_local_modules
 from psyrun.locks import read_holder
 from psyrun.plan import Action
 from psyrun.progress import Bar
@@ -30,7 +33,12 @@ def each_task(options: Options, names: Sequence[str], action: Callable[[TaskDef]
         files = list(find_task_files(options.taskdir).values())
     if not files:
         note_no_tasks(options)
-    return in_turn(options, files, lambda file: action(TaskDef(file)))
+
+    def turn(file: Path) -> bool:
+        with forgetting_local_modules(file.parent):
+            return action(TaskDef(file))
+
+    return in_turn(options, files, turn)
 
 
 def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
@@ -38,6 +46,8 @@ def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
     workdir = workdir_of(task)
     began = time.monotonic()
     with holding(workdir, task.name) as check_held:
+        files = filedeps.files(task.file_dep, task.taskdir)
+        time.sleep(seconds_to_settle(files))  # else each job has to read them
         plan = prepare(task, workdir, keep=keep, force=force)
         for note in plan.present.lost:
             show_warning(f"{task.name}: {note}")

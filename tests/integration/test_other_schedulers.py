@@ -77,6 +77,15 @@ def test_kill_ends_the_jobs_and_run_goes_on(queued):
     assert queued.evaluated() == [str(a) for a in range(6)]
 
 
+def test_kill_finds_a_scheduler_beside_the_task_files_in_a_process_of_its_own(queued):
+    (queued.tasks / "hold").touch()
+    queued.psy("run")
+    killing = queued.start("kill")
+    out, err = killing.communicate(timeout=30)
+    assert killing.returncode == 0, err
+    assert "far: ended" in out
+
+
 def test_failures_of_all_jobs_count_together(project):
     """The jobs run one after the other here: the first fails, the others need not try."""
     (project.tasks).mkdir()

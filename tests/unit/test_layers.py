@@ -16,7 +16,7 @@ LAYERS = {
     0: "exceptions version signature columns rows settings units",
     1: "pspace files locks machine progress taskfiles npy dealing loading board "
     "output guard syntax scopes definitions pickling",
-    2: "store scheduler localmodules filedeps reach",
+    2: "store scheduler localmodules filedeps filedigests reach",
     3: "workdir journal runfile jobs snapshot code fingerprint",
     4: "state partial merge present backend failures follow pool inspection findings codediff",
     5: "tasks plan salvage mapper conclude causes verify remaining submitted",
