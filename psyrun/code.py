@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from psyrun import filedeps, syntax
@@ -36,6 +36,9 @@ class CodeImage:
         The local modules reached; their paths are relative to the task directory.
     file_dep : dict
         SHA-256 by path, relative to the task directory, of the files the results depend on.
+    packages : dict
+        Versions by name: of Python, and of the packages that the sources import or that
+        `depends_on` lists. Empty in what an earlier Psyrun froze.
     """
 
     task_file: str
@@ -43,6 +46,13 @@ class CodeImage:
     conf_source: bytes | None = None
     modules: Mapping[str, FrozenModule] = field(default_factory=dict)
     file_dep: Mapping[str, str] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> list[bytes]:
+        """All texts that it consists of."""
+        texts = (self.task_source, self.conf_source, *(m.source for m in self.modules.values()))
+        return [text for text in texts if text is not None]
 
     def digest(self) -> str:
         """Name this code by everything in it, comments too."""
@@ -81,7 +91,7 @@ class CodeImage:
         ]
 
     def _manifest(self) -> dict[str, object]:
-        return {
+        manifest = {
             "task_file": self.task_file,
             "conf": self.conf_source is not None,
             "modules": {
@@ -94,6 +104,9 @@ class CodeImage:
             },
             "file_dep": dict(sorted(self.file_dep.items())),
         }
+        if self.packages:  # else it keeps the digest that earlier ones gave it
+            manifest["packages"] = dict(sorted(self.packages.items()))
+        return manifest
 
     def freeze(self, folder: Path) -> None:
         """Write the code into a folder of its own; one that stands and is sound stays."""
@@ -117,7 +130,10 @@ class CodeImage:
 
 
 def present_code(
-    task_path: Path, conf_path: Path | None, file_dep: Collection[str | os.PathLike[str]]
+    task_path: Path,
+    conf_path: Path | None,
+    file_dep: Collection[str | os.PathLike[str]],
+    depends_on: Collection[str] = (),
 ) -> CodeImage:
     """Read the code of a task as it is now.
 
@@ -129,13 +145,16 @@ def present_code(
         `psy-conf.py`, where there is one.
     file_dep : collection of paths
         Files, folders or glob patterns, relative to the task directory.
+    depends_on : collection of str
+        Packages whose versions the results depend on.
 
     Raises
     ------
     TaskError
-        If a file dependency does not exist.
+        If a file dependency does not exist, or a package is not installed.
     """
     from psyrun.localmodules import local_modules  # parses code, which no worker needs
+    from psyrun.packages import packages_of
 
     taskdir = task_path.parent
     source = task_path.read_bytes()
@@ -149,7 +168,9 @@ def present_code(
         os.path.relpath(path, taskdir): filedeps.sha256_of(path)
         for path in filedeps.files(file_dep, taskdir)
     }
-    return CodeImage(task_path.name, source, conf, relative, hashes)
+    image = CodeImage(task_path.name, source, conf, relative, hashes)
+    packages = packages_of(image.sources, relative.keys(), depends_on)
+    return replace(image, packages=packages)
 
 
 def frozen_code(folder: Path) -> CodeImage:
@@ -177,6 +198,7 @@ def frozen_code(folder: Path) -> CodeImage:
             (task / "psy-conf.py").read_bytes() if manifest["conf"] else None,
             modules,
             manifest["file_dep"],
+            manifest.get("packages", {}),
         )
     except WorkdirError:
         raise

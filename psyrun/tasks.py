@@ -55,6 +55,7 @@ class Config:
     """
 
     backend: type[Backend]
+    depends_on: list[str]
     exclude_from_result: list[str]
     execute: Callable[..., Any]
     file_dep: list[str | os.PathLike[str]]
@@ -230,8 +231,17 @@ class TaskDef(Config):
         return self.path.parent
 
     def code(self) -> CodeImage:
-        """Read the present code that results depend on."""
-        return present_code(self.path, self.conf_path, self.file_dep)
+        """Read the present code that results depend on.
+
+        Raises
+        ------
+        TaskError
+            If a file or package that results depend on is not there.
+        """
+        try:
+            return present_code(self.path, self.conf_path, self.file_dep, self.depends_on)
+        except TaskError as err:
+            raise TaskError(f"{self.path}: {err}") from err
 
     def check(self) -> None:
         """Make sure that the task can be evaluated.

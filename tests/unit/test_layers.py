@@ -16,7 +16,7 @@ LAYERS = {
     0: "exceptions version signature columns rows settings units",
     1: "pspace files locks machine progress taskfiles npy dealing syntax loading "
     "board output guard",
-    2: "store scheduler localmodules filedeps",
+    2: "store scheduler localmodules filedeps packages",
     3: "workdir journal runfile jobs snapshot code",
     4: "state partial merge present backend failures follow pool inspection findings",
     5: "tasks plan salvage mapper conclude causes verify remaining submitted",
