@@ -44,7 +44,7 @@ def psy(ctx: click.Context, taskdir: Path, *, debug: bool) -> None:
 
     A task is a file psy-tasks/task_<name>.py that sets pspace and execute.
     """
-    ctx.obj = Options(taskdir, debug)
+    ctx.obj = Options(taskdir, debug, ctx.obj or ())
 
 
 def _set_taskdir(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
@@ -86,7 +86,9 @@ def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool) -> int:
 
     if keep and force:
         raise click.UsageError("--continue keeps rows and --force does not: use one of them")
-    return each_task(obj, tasks, lambda task: run_task(task, keep=keep, force=force))
+    return each_task(
+        obj, tasks, lambda task: run_task(task, obj.command, keep=keep, force=force)
+    )
 
 
 @psy.command()
@@ -256,7 +258,8 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         warnings.simplefilter("always", TaskWarning)
         try:
-            return int(psy.main(arguments, prog_name="psy", standalone_mode=False) or 0)
+            command = ("psy", *arguments)
+            return int(psy.main(arguments, "psy", standalone_mode=False, obj=command) or 0)
         except click.UsageError as err:
             err.show()
             return ExitCode.USAGE

@@ -15,12 +15,12 @@ PACKAGE = Path(psyrun.__file__).parent
 LAYERS = {
     0: "exceptions version signature columns rows settings units",
     1: "pspace files locks machine progress taskfiles npy dealing syntax loading "
-    "board output guard",
+    "board output guard git",
     2: "store scheduler localmodules filedeps packages",
     3: "workdir journal runfile jobs snapshot code",
     4: "state partial merge present backend failures follow pool inspection findings",
     5: "tasks plan salvage mapper conclude causes verify remaining submitted",
-    6: "run rowprocess worker report",
+    6: "run rowprocess worker report provenance",
     7: "commands main __main__",
 }
 """Rooms by layer: a room is a module or package right below `psyrun`."""
@@ -39,6 +39,7 @@ SAME_LAYER = {
     "conclude": "tasks",
     "worker": "rowprocess run",
     "report": "run",
+    "run": "provenance",
     "follow": "state",
     "main": "commands",
     "__main__": "main",
