@@ -142,17 +142,32 @@ def errors(obj: Options, tasks: Sequence[str], *, every: bool, as_json: bool) ->
 )
 @click.option("--all", "every", is_flag=True, help="List all failed and missing assignments.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all tasks are up to date.")
+@JSON
 @TASKDIR
 @TASKS
 @click.pass_obj
 def status(
-    obj: Options, tasks: Sequence[str], *, verbose: bool, every: bool, exit_code: bool
+    obj: Options,
+    tasks: Sequence[str],
+    *,
+    verbose: bool,
+    every: bool,
+    exit_code: bool,
+    as_json: bool,
 ) -> int:
-    """Tell how far tasks are."""
-    from psyrun.commands.running import each_task
-    from psyrun.commands.status import show_status
+    """Tell how far tasks are.
 
-    code = each_task(obj, tasks, lambda task: show_status(task, verbose=verbose, every=every))
+    With --json also what each run was made with.
+    """
+    from psyrun.commands.running import each_task
+    from psyrun.commands.status import print_statuses, show_status
+
+    if as_json:
+        code = print_statuses(obj, tasks)
+    else:
+        code = each_task(
+            obj, tasks, lambda task: show_status(task, verbose=verbose, every=every)
+        )
     return code if exit_code else ExitCode.OK
 
 
@@ -309,7 +324,8 @@ def console() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     code = psy_main()
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is where a shell has closed it
+            sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(code)
