@@ -38,7 +38,8 @@ class CodeImage:
         SHA-256 by path, relative to the task directory, of the files the results depend on.
     packages : dict
         Versions by name: of Python, and of the packages that the sources import or that
-        `depends_on` lists. Empty in what an earlier Psyrun froze.
+        `depends_on` lists. Empty in what an earlier Psyrun froze, and where the interpreter
+        cannot be asked.
     """
 
     task_file: str
@@ -134,6 +135,7 @@ def present_code(
     conf_path: Path | None,
     file_dep: Collection[str | os.PathLike[str]],
     depends_on: Collection[str] = (),
+    python: str | None = None,
 ) -> CodeImage:
     """Read the code of a task as it is now.
 
@@ -147,6 +149,8 @@ def present_code(
         Files, folders or glob patterns, relative to the task directory.
     depends_on : collection of str
         Packages whose versions the results depend on.
+    python : str, optional
+        The interpreter that will run the code. None is this one.
 
     Raises
     ------
@@ -169,7 +173,7 @@ def present_code(
         for path in filedeps.files(file_dep, taskdir)
     }
     image = CodeImage(task_path.name, source, conf, relative, hashes)
-    packages = packages_of(image.sources, relative.keys(), depends_on)
+    packages = packages_of(image.sources, relative.keys(), depends_on, python)
     return replace(image, packages=packages)
 
 

@@ -1,17 +1,20 @@
 """Own the versions of installed packages: which a code imports, and which is there.
 
 Looks at the files beside installed packages, and imports none of them: neither the answer nor
-its cost depends on what was imported before. `importlib.metadata` would give the same answers,
-but loading it takes as long as half of a run that has nothing to do.
+its cost depends on what was imported before. Another interpreter is only asked for its path.
+`importlib.metadata` would give the same answers, but loading it takes as long as a fifth of a
+run that has nothing to do.
 """
 
 import ast
 import os
 import re
+import shutil
 import sys
 from collections.abc import Collection, Container, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from psyrun.exceptions import TaskError
 from psyrun.taskfiles import close_matches
@@ -20,6 +23,7 @@ from psyrun.version import __version__
 PYTHON = "python"
 """The name that stands for the interpreter."""
 
+_PATIENCE_SECONDS = 10.0
 _BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 _INFOS = (".dist-info", ".egg-info")
 
@@ -70,7 +74,59 @@ def _imported(source: bytes) -> frozenset[str]:
     return frozenset(found)
 
 
-def versions(names: Iterable[str]) -> dict[str, str]:
+class Interpreter(NamedTuple):
+    """A Python whose packages are looked at.
+
+    Attributes
+    ----------
+    version : str
+        Its version.
+    path : tuple of str
+        Where it imports from, its `sys.path`.
+    """
+
+    version: str
+    path: tuple[str, ...]
+
+
+def interpreter(python: str | None = None) -> Interpreter | None:
+    """Find out about an interpreter; None is this one.
+
+    Returns
+    -------
+    Interpreter or None
+        None if it cannot be run here: it may be on the machines of a cluster only.
+    """
+    if python is None or sys.executable in (python, shutil.which(python)):
+        return Interpreter(sys.version.split()[0], tuple(sys.path))
+    return _asked(python)
+
+
+@lru_cache(maxsize=100)
+def _asked(python: str) -> Interpreter | None:
+    import subprocess
+
+    program = (
+        "import os, sys; "
+        r"found = '\0'.join([sys.version.split()[0], *sys.path]); "
+        "sys.stdout.buffer.write(os.fsencode(found))"
+    )
+    try:
+        done = subprocess.run(  # -P, as workers are run
+            [python, "-P", "-c", program],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_PATIENCE_SECONDS,
+            check=True,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    version, *path = os.fsdecode(done.stdout).split("\0")
+    return Interpreter(version, tuple(path))
+
+
+def versions(names: Iterable[str], by: Interpreter | None = None) -> dict[str, str]:
     """Tell the versions of packages; those that are not installed are left out.
 
     Parameters
@@ -78,6 +134,8 @@ def versions(names: Iterable[str]) -> dict[str, str]:
     names : iterable of str
         Names of packages as they are imported (`sklearn`) or as they are installed
         (`scikit-learn`), or `python` for the interpreter.
+    by : Interpreter, optional
+        Whose packages. None is this interpreter.
 
     Returns
     -------
@@ -85,13 +143,19 @@ def versions(names: Iterable[str]) -> dict[str, str]:
         The version by the name that was given, sorted. Where several packages share the name
         by which they are imported, each with its version.
     """
-    places = tuple(_places())
-    found = ((name, _version(name, places)) for name in sorted({*names}))
+    by = by or interpreter()
+    assert by is not None
+    own = {PYTHON: by.version, "psyrun": __version__}
+    places = tuple(_places(by.path))
+    found = ((name, own.get(name) or _version(name, places)) for name in sorted({*names}))
     return {name: version for name, version in found if version}
 
 
 def packages_of(
-    sources: Iterable[bytes], local: Collection[str], depends_on: Collection[str]
+    sources: Iterable[bytes],
+    local: Collection[str],
+    depends_on: Collection[str] = (),
+    python: str | None = None,
 ) -> dict[str, str]:
     """Tell the versions of Python, and of the packages that code imports or depends on.
 
@@ -103,42 +167,56 @@ def packages_of(
         Names of local modules.
     depends_on : collection of str
         What the setting of that name lists.
+    python : str, optional
+        The interpreter that will run the code. None is this one.
+
+    Returns
+    -------
+    dict
+        The version by name; nothing if the interpreter cannot be run here.
 
     Raises
     ------
     TaskError
-        If something in `depends_on` is not installed.
+        If something in `depends_on` is not installed, or that cannot be found out.
     """
-    named = [PYTHON, *depends_on]
-    found = versions([*imported_packages(sources, local), *named])
+    by = interpreter(python)
+    if by is None and depends_on:
+        raise TaskError(
+            f"depends_on names {', '.join(map(repr, depends_on))}, but python is {python!r}, "
+            "which cannot be run here to look them up; set another, or take depends_on out"
+        )
+    if by is None:
+        return {}
+    found = versions([*imported_packages(sources, local), PYTHON, *depends_on], by)
     for name in depends_on:
         if name not in found:
-            raise TaskError(f"depends_on names {name!r}, {_objection(name, local)}")
+            raise TaskError(f"depends_on names {name!r}, {_objection(name, local, by)}")
     return found
 
 
-def _objection(name: str, local: Collection[str]) -> str:
+def _objection(name: str, local: Collection[str], by: Interpreter) -> str:
     """Say why a name is none of a package, and what to write instead."""
     if name in local:
         return "which is a local module: its code counts anyway, take it out"
     if name in sys.stdlib_module_names:
         return f"which is part of Python's standard library; write {PYTHON!r} instead"
-    close = close_matches(name, [PYTHON, *_known()])
+    close = close_matches(name, [PYTHON, *_known(by)])
     advice = f"did you mean {close[0]!r}?" if close else "install it, or take it out"
     return f"but no such package is installed; {advice}"
 
 
-def _known() -> list[str]:
+def _known(by: Interpreter) -> list[str]:
     """Name all installed packages, as they are installed."""
-    return sorted({name for place in _places() for name in _infos(*place)})
+    return sorted({name for place in _places(by.path) for name in _infos(*place)})
 
 
 _Place = tuple[str, int]
 """A folder that modules are imported from, and when it changed, in nanoseconds."""
 
 
-def _places() -> Iterator[_Place]:
-    for entry in dict.fromkeys(sys.path):
+def _places(path: Iterable[str]) -> Iterator[_Place]:
+    for entry in dict.fromkeys(path):
         try:
             yield entry, os.stat(entry or ".").st_mtime_ns  # noqa: PTH116 - ten times faster
         except OSError:
@@ -147,9 +225,6 @@ def _places() -> Iterator[_Place]:
 
 @lru_cache(maxsize=1000)
 def _version(name: str, places: tuple[_Place, ...]) -> str | None:
-    own = {PYTHON: sys.version.split()[0], "psyrun": __version__}
-    if name in own:
-        return own[name]
     for place in places:
         if found := _first_version(_infos(*place).get(_normal(name), ())):
             return found

@@ -239,7 +239,9 @@ class TaskDef(Config):
             If a file or package that results depend on is not there.
         """
         try:
-            return present_code(self.path, self.conf_path, self.file_dep, self.depends_on)
+            return present_code(
+                self.path, self.conf_path, self.file_dep, self.depends_on, self.python
+            )
         except TaskError as err:
             raise TaskError(f"{self.path}: {err}") from err
 

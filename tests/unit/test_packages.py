@@ -3,6 +3,7 @@
 import importlib.metadata
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -171,6 +172,43 @@ def test_nothing_is_imported(site):
 def test_python_and_psyrun_are_known_without_an_installation(site):
     python = sys.version.split()[0]
     assert versions(["python", "psyrun"]) == {"python": python, "psyrun": __version__}
+
+
+def python_with(folder, site):
+    """Write an interpreter that imports from a folder first."""
+    script = folder / "python"
+    script.write_text(f"#!/bin/sh\nPYTHONPATH='{site.folder}' exec '{sys.executable}' \"$@\"\n")
+    script.chmod(0o755)
+    return str(script)
+
+
+def test_another_interpreter_has_packages_of_its_own(site, tmp_path, monkeypatch):
+    site.install("numpy", "99")
+    python = python_with(tmp_path, site)
+    monkeypatch.setattr(sys, "path", [])
+    assert packages_of([b"import numpy"], [], ["numpy"], python)["numpy"] == "99"
+    with pytest.raises(TaskError, match="did you mean 'numpy'"):
+        packages_of([], [], ["numpi"], python)
+
+
+def test_this_interpreter_is_not_started_anew(site, monkeypatch):
+    site.install("numpy", "99")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    for python in (sys.executable, Path(sys.executable).name):
+        assert packages_of([b"import numpy"], [], (), python)["numpy"] == "99"
+
+
+@pytest.mark.parametrize("program", ["exit 1", "kill $$"])
+def test_of_an_interpreter_that_does_not_run_here_nothing_is_said(tmp_path, program):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{program}\n")
+    python.chmod(0o755)
+    for one in (str(python), str(tmp_path / "none")):
+        assert packages_of([b"import numpy"], [], (), one) == {}
+        with pytest.raises(
+            TaskError, match=r"names 'numpy', but python is .*cannot be run here"
+        ):
+            packages_of([], [], ["numpy"], one)
 
 
 def test_every_installed_package_has_the_version_that_the_standard_library_tells():
