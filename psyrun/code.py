@@ -6,9 +6,8 @@ Knows nothing of parameter spaces and runs.
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +46,10 @@ class CodeImage:
         `psy-conf.py` had loaded them.
     values : sequence of (module, name)
         The functions and classes that occur in the parameter space.
+    packages : dict
+        Versions by name: of Python, and of the packages that the sources import or that
+        `depends_on` lists. Empty in what an earlier Psyrun froze, and where the interpreter
+        cannot be asked.
     """
 
     task_file: str
@@ -57,6 +60,14 @@ class CodeImage:
     patterns: tuple[str, ...] = ()
     loaded: tuple[str, ...] = ()
     values: Sequence[tuple[str, str]] = ()
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> list[bytes]:
+        """All Python source code that it consists of."""
+        modules = (module.source for module in self.modules.values() if module.is_text)
+        texts = (self.task_source, self.conf_source, *modules)
+        return [text for text in texts if text is not None]
 
     def digest(self) -> str:
         """Name this code by everything in it, comments too."""
@@ -90,6 +101,7 @@ class CodeImage:
             "patterns": list(self.patterns),
             "loaded": list(self.loaded),
             "values": [list(pair) for pair in self.values],
+            "packages": dict(sorted(self.packages.items())),
         }
         return {name: value for name, value in optional.items() if value} | {
             "task_file": self.task_file,
@@ -124,52 +136,6 @@ class CodeImage:
             for name, module in self.modules.items():
                 if module.source is not None:
                     (new / "modules" / f"{name}{module.suffix}").write_bytes(module.source)
-
-
-def present_code(
-    task_path: Path,
-    conf_path: Path | None,
-    file_dep: Collection[str | os.PathLike[str]],
-    *,
-    digests: Digests | None = None,
-    loaded: Collection[str] = (),
-) -> CodeImage:
-    """Read the code of a task as it is now.
-
-    Parameters
-    ----------
-    task_path : Path
-        The task file; its folder is the task directory.
-    conf_path : Path or None
-        `psy-conf.py`, where there is one.
-    file_dep : collection of paths
-        Files, folders or glob patterns, relative to the task directory.
-    digests : Digests, optional
-        What is known of large files. None reads all.
-    loaded : collection of str
-        Modules that running these files has loaded, in whatever way.
-
-    Raises
-    ------
-    TaskError
-        If a file dependency does not exist, or a local module cannot be read.
-    """
-    from psyrun.localmodules import local_modules  # parses code, which no worker needs
-
-    taskdir = task_path.parent
-    source = task_path.read_bytes()
-    conf = conf_path.read_bytes() if conf_path else None
-    texts = [text for text in (source, conf) if text is not None]
-    modules, only_loaded = local_modules(texts, taskdir, loaded)
-    relative = {
-        name: dataclasses.replace(m, path=Path(os.path.relpath(m.path, taskdir)))
-        for name, m in modules.items()
-    }
-    digests = digests or Digests()
-    names = {os.path.relpath(p, taskdir): p for p in filedeps.files(file_dep, taskdir)}
-    hashes = {name: digests.of(path, name) for name, path in names.items()}
-    patterns = filedeps.patterns(file_dep, taskdir)
-    return CodeImage(task_path.name, source, conf, relative, hashes, patterns, only_loaded)
 
 
 def with_values(image: CodeImage, references: Iterable[tuple[str, str]]) -> CodeImage:
@@ -211,6 +177,7 @@ def frozen_code(folder: Path) -> CodeImage:
             tuple(manifest.get("patterns", ())),
             tuple(manifest.get("loaded", ())),
             tuple((module, name) for module, name in manifest.get("values", ())),
+            manifest.get("packages", {}),
         )
     except WorkdirError:
         raise

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from psyrun.code import CodeImage, present_code
+from psyrun.code import CodeImage
+from psyrun.presentcode import present_code
 from psyrun.taskfiles import CONF
 
 _NO_END = "\\ No newline at end of file"
@@ -42,7 +43,7 @@ def changed_files(old: CodeImage, taskdir: Path) -> list[FileChange]:
     before = _files(old)
     now = {Path(old.task_file): _read(task), Path(CONF): _read(conf)}
     if task.exists():
-        now |= _files(present_code(task, conf if conf.exists() else None, ()))
+        now |= _files(present_code(task, conf if conf.exists() else None))
     for path in before.keys() - now.keys():  # what is no longer imported may be as it was
         now[path] = _read(taskdir / path)
     changes = [FileChange(path, before.get(path), now[path]) for path in sorted(now)]

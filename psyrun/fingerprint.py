@@ -61,7 +61,9 @@ class Change:
         return self.name
 
 
-def fingerprint(image: CodeImage, values: Collection[tuple[str, str]]) -> dict[str, Part]:
+def fingerprint(
+    image: CodeImage, values: Collection[tuple[str, str]], depends_on: Collection[str] = ()
+) -> dict[str, Part]:
     """Collect all that results depend on.
 
     Parameters
@@ -70,6 +72,8 @@ def fingerprint(image: CodeImage, values: Collection[tuple[str, str]]) -> dict[s
         The code.
     values : collection of (module, name)
         The functions and classes that occur as parameter values.
+    depends_on : collection of str
+        The packages whose versions count.
 
     Returns
     -------
@@ -95,6 +99,9 @@ def fingerprint(image: CodeImage, values: Collection[tuple[str, str]]) -> dict[s
     }
     for path, digest in image.file_dep.items():
         found[f"file `{path}`"] = Part("file", digest, path)
+    for name in depends_on:
+        version = image.packages.get(name, "")
+        found[f"package `{name}`"] = Part("package", version, version)
     return found
 
 

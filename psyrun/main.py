@@ -44,7 +44,7 @@ def psy(ctx: click.Context, taskdir: Path, *, debug: bool) -> None:
 
     A task is a file psy-tasks/task_<name>.py that sets pspace and execute.
     """
-    ctx.obj = Options(taskdir, debug)
+    ctx.obj = Options(taskdir, debug, ctx.obj or ())
 
 
 def _set_taskdir(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
@@ -89,8 +89,11 @@ def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool, dry_run:
 
     if keep and force:
         raise click.UsageError("--continue keeps rows and --force does not: use one of them")
-    action = foretell if dry_run else run_task
-    return each_task(obj, tasks, lambda task: action(task, keep=keep, force=force))
+    if dry_run:
+        return each_task(obj, tasks, lambda task: foretell(task, keep=keep, force=force))
+    return each_task(
+        obj, tasks, lambda task: run_task(task, obj.command, keep=keep, force=force)
+    )
 
 
 @psy.command()
@@ -145,10 +148,11 @@ def errors(obj: Options, tasks: Sequence[str], *, every: bool, as_json: bool) ->
 @click.option("--all", "every", is_flag=True, help="List all failed and missing assignments.")
 @click.option("--why", is_flag=True, help="Tell what changed since the rows were evaluated.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all tasks are up to date.")
+@JSON
 @TASKDIR
 @TASKS
 @click.pass_obj
-def status(
+def status(  # noqa: PLR0913 - one for each option
     obj: Options,
     tasks: Sequence[str],
     *,
@@ -156,13 +160,20 @@ def status(
     every: bool,
     why: bool,
     exit_code: bool,
+    as_json: bool,
 ) -> int:
-    """Tell how far tasks are."""
-    from psyrun.commands.running import each_task
-    from psyrun.commands.status import Details, show_status
+    """Tell how far tasks are.
 
-    details = Details(verbose or every, every, why)
-    code = each_task(obj, tasks, lambda task: show_status(task, details))
+    With --json also what each run was made with.
+    """
+    from psyrun.commands.running import each_task
+    from psyrun.commands.status import Details, print_statuses, show_status
+
+    if as_json:
+        code = print_statuses(obj, tasks)
+    else:
+        details = Details(verbose or every, every, why)
+        code = each_task(obj, tasks, lambda task: show_status(task, details))
     return code if exit_code else ExitCode.OK
 
 
@@ -286,7 +297,8 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         warnings.simplefilter("always", TaskWarning)
         try:
-            return int(psy.main(arguments, prog_name="psy", standalone_mode=False) or 0)
+            command = ("psy", *arguments)
+            return int(psy.main(arguments, "psy", standalone_mode=False, obj=command) or 0)
         except click.UsageError as err:
             err.show()
             return ExitCode.USAGE
@@ -336,7 +348,8 @@ def console() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     code = psy_main()
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is where a shell has closed it
+            sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(code)

@@ -108,14 +108,15 @@ def make_plan(  # noqa: PLR0913 - what is there, and three flags
             f"{task.path}: the parameter space has {task.pspace.size:,} rows, more than "
             f"{_MOST_ROWS:,}; take a part of it, such as Param.random(...) or pspace[:1000]"
         )
-    present = look(workdir, file, task.pspace, task.code())
+    present = look(workdir, file, task.pspace, task.code(), depends_on=task.depends_on)
     plan = _plan(task, workdir, file, present, keep=keep, force=force)
     if running:
         return dataclasses.replace(plan, action=Action.REFUSE_RUNNING)
     if verify and plan.action is not Action.NOTHING:
         sound, notes = verified(present.sources)
         if notes:
-            present = look(workdir, file, task.pspace, present.image, sound)
+            image, needs = present.image, task.depends_on
+            present = look(workdir, file, task.pspace, image, sound, depends_on=needs)
             present = dataclasses.replace(present, lost=[*present.lost, *notes])
             plan = _plan(task, workdir, file, present, keep=keep, force=force)
     return plan
@@ -215,6 +216,7 @@ def _why_evaluate(
 
 
 def changes_text(changes: Sequence[Change]) -> str:
-    """Name the first few of some changes."""
-    more = " and more" if len(changes) > _MOST_CHANGES else ""
-    return ", ".join(map(str, changes[:_MOST_CHANGES])) + more
+    """Name the first few of some changes; imports only where nothing else changed."""
+    telling = [change for change in changes if change.kind != "import"] or changes
+    more = " and more" if len(telling) > _MOST_CHANGES else ""
+    return ", ".join(map(str, telling[:_MOST_CHANGES])) + more

@@ -12,10 +12,11 @@ from types import ModuleType
 from typing import Any, Self
 
 from psyrun.backend import Backend, DistributeBackend
-from psyrun.code import CodeImage, frozen_modules, present_code
+from psyrun.code import CodeImage, frozen_modules
 from psyrun.exceptions import TaskError, TaskWarning
 from psyrun.filedigests import Digests, read_digests
 from psyrun.loading import FrozenFinder, local_names, run_module, working_in
+from psyrun.presentcode import present_code, with_packages
 from psyrun.pspace import ParameterSpace
 from psyrun.scheduler import ImmediateRun, Scheduler
 from psyrun.settings import SETTINGS, Setting
@@ -58,6 +59,7 @@ class Config:
     """
 
     backend: type[Backend]
+    depends_on: list[str]
     exclude_from_result: list[str]
     execute: Callable[..., Any]
     file_dep: list[str | os.PathLike[str]]
@@ -240,16 +242,26 @@ class TaskDef(Config):
         return self.path.parent
 
     def code(self) -> CodeImage:
-        """Read the present code that results depend on."""
+        """Read the present code that results depend on.
+
+        Raises
+        ------
+        TaskError
+            If a file or package that results depend on is not there.
+        """
         workdir = Workdir(Path(self.workdir) / self.name)
         self.digests = read_digests(workdir.file_digests)
-        return present_code(
-            self.path,
-            self.conf_path,
-            self.file_dep,
-            digests=self.digests,
-            loaded=self.loaded,
-        )
+        try:
+            image = present_code(
+                self.path,
+                self.conf_path,
+                self.file_dep,
+                digests=self.digests,
+                loaded=self.loaded,
+            )
+            return with_packages(image, self.depends_on, self.python)
+        except TaskError as err:
+            raise TaskError(f"{self.path}: {err}") from err
 
     def check(self) -> None:
         """Make sure that the task can be evaluated.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from psyrun import rows, snapshot
+from psyrun.code import frozen_code
 from psyrun.exceptions import WorkdirError
 from psyrun.fingerprint import Change
 from psyrun.plan import Action, Plan
@@ -33,12 +34,14 @@ def reasons(plan: Plan, workdir: Workdir) -> Iterator[str]:
         The task's work directory, where the parameter space of the last run is.
     """
     told = [*_of_code(plan), *_of_space(plan, workdir), *_of_rows(plan)]
+    versions = [*_of_versions(plan, workdir)]
     if plan.action is Action.MERGE:
         told.append(plan.reason)
     last = plan.file.last
     if not told and last is not None:
         told.append(f"nothing that results depend on changed since run {last.number}")
-    return iter(told)
+    yield from told
+    yield from versions
 
 
 def _of_code(plan: Plan) -> Iterator[str]:
@@ -80,6 +83,8 @@ def change_text(change: Change, taskdir: Path) -> str:
         return (
             f"{name} {'is new' if not change.old else 'changed' if change.new else 'is gone'}"
         )
+    if change.kind == "package":
+        return f"{name} is {change.new}, was {change.old or 'of a version that was not noted'}"
     if change.new is None:
         return f"{name} is gone, was at {_from_here(change.old, taskdir)}"
     if change.old is None:
@@ -90,6 +95,23 @@ def change_text(change: Change, taskdir: Path) -> str:
         same_file = file == change.new.rpartition(":")[0]
         was = f", was at {f'line {line}' if same_file else _from_here(change.old, taskdir)}"
     return f"{name} changed, at {_from_here(change.new, taskdir)}{was}"
+
+
+def _of_versions(plan: Plan, workdir: Workdir) -> Iterator[str]:
+    """Tell which packages have another version than in the last run, and do not count."""
+    last, now = plan.file.last, plan.present.image.packages
+    if last is None or last.code == plan.present.image.digest():
+        return
+    try:
+        before = frozen_code(workdir.code(last.code)).packages
+    except (WorkdirError, FileNotFoundError):
+        return
+    for name in sorted(before.keys() & now.keys() - {*plan.task.depends_on}):
+        if before[name] != now[name]:
+            yield (
+                f"package `{name}` is {now[name]}, was {before[name]}; that does not count "
+                f"without depends_on = ['{name}']"
+            )
 
 
 def _from_here(place: str | None, taskdir: Path) -> str:

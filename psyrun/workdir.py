@@ -118,6 +118,10 @@ class Workdir:
         """Return the log of the worker of a run on this machine."""
         return self.log(f"{run}-worker")
 
+    def git_diff(self, run: int) -> Path:
+        """Return what differed from the commit when a run was submitted; pruned as logs are."""
+        return self.log_folder / f"{run}-git.diff"
+
     def result(self, ext: str) -> Path:
         """Return the whole result, where no `resultfile` is set."""
         return self.root / f"result{ext}"

@@ -27,22 +27,27 @@ def each_task(options: Options, names: Sequence[str], action: Callable[[TaskDef]
 
     What goes wrong with one task is reported, and the others have their turn.
     """
-    if names:
-        files = [find_task_file(options.taskdir, name) for name in dict.fromkeys(names)]
-    else:
-        files = list(find_task_files(options.taskdir).values())
-    if not files:
-        note_no_tasks(options)
+    files = task_files(options, names)
 
     def turn(file: Path) -> bool:
         with forgetting_local_modules(file.parent):
             return action(TaskDef(file))
 
-    return in_turn(options, files, turn)
+    return in_turn(options, files.values(), turn)
 
 
-def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
-    """Bring one task up to date; return whether it is."""
+def task_files(options: Options, names: Sequence[str]) -> dict[str, Path]:
+    """Find the files of some tasks, or of all, by the tasks' names."""
+    if names:
+        return {name: find_task_file(options.taskdir, name) for name in names}
+    files = find_task_files(options.taskdir)
+    if not files:
+        note_no_tasks(options)
+    return files
+
+
+def run_task(task: TaskDef, command: Sequence[str], *, keep: bool, force: bool) -> bool:
+    """Bring one task up to date; return whether it is. `command` is noted with the run."""
     workdir = workdir_of(task)
     began = time.monotonic()
     with holding(workdir, task.name) as check_held:
@@ -60,7 +65,7 @@ def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
             bar.update(done, failed)
 
         try:
-            outcome = carry_out(plan, workdir, on_progress)
+            outcome = carry_out(plan, workdir, on_progress, command)
         finally:
             bar.close()
     if outcome.ok:

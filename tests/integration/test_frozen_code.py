@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.compiling import build, compile_without_source
 from tests.background import SCHEDULER
+from tests.compiling import build, compile_without_source
 from tests.waiting import until
 
 HELD = (

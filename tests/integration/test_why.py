@@ -305,6 +305,80 @@ def test_while_jobs_run_nothing_is_started(queued, options, old, new, said):
     assert queued.result("far")["y"] == [0, 1, 4, 9]
 
 
+@pytest.fixture
+def packaged(project, monkeypatch):
+    """A task that imports a package `fake`, installed in version 1.0."""
+    folder = project.root / "site-packages"
+    (folder / "fake-1.0.dist-info").mkdir(parents=True)
+    (folder / "fake-1.0.dist-info" / "METADATA").write_text("Name: fake\nVersion: 1.0\n")
+    (folder / "fake.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    project.task(
+        "square",
+        """
+        import fake
+
+        pspace = Param(a=[1, 2])
+
+        def execute(a):
+            counted(a)
+            return {'y': a}
+        """,
+    )
+    assert told(project, "run")
+    assert project.evaluated() == ["1", "2"]
+    return project
+
+
+def told(project, *arguments):
+    """Run a command in a process of its own, which remembers no versions."""
+    command = project.start(*arguments)
+    out, err = command.communicate(timeout=60)
+    assert command.returncode == 0, err
+    return out + err
+
+
+def upgrade(project):
+    info = project.root / "site-packages" / "fake-1.0.dist-info"
+    (info / "METADATA").write_text("Name: fake\nVersion: 2.0\n")
+    info.rename(info.with_name("fake-2.0.dist-info"))
+
+
+def test_another_version_of_a_package_is_told_and_does_not_count(packaged):
+    upgrade(packaged)
+    assert "up to date" in told(packaged, "run")
+    assert packaged.evaluated() == []
+    assert (
+        "package `fake` is 2.0, was 1.0; that does not count without depends_on = ['fake']"
+        in told(packaged, "status", "--why")
+    )
+
+
+@pytest.mark.parametrize("first", ["set before", "set with the upgrade"])
+def test_another_version_counts_with_depends_on(packaged, first):
+    path = packaged.tasks / "task_square.py"
+    path.write_text(path.read_text().replace("pspace", "depends_on = ['fake']\npspace", 1))
+    if first == "set before":
+        assert "up to date" in told(packaged, "run")
+    upgrade(packaged)
+    why = told(packaged, "status", "--why")
+    assert "  since run 1:\n    package `fake` is 2.0, was 1.0\n" in why
+    assert "package `fake` changed; `psy run -c` keeps the 2 done" in told(packaged, "run")
+    assert packaged.evaluated() == ["1", "2"]
+    assert "up to date" in told(packaged, "run")
+
+
+def test_depends_on_what_no_run_noted_counts(packaged):
+    """Nobody knows which version it was."""
+    path = packaged.tasks / "task_square.py"
+    path.write_text(path.read_text().replace("pspace", "depends_on = ['numpy']\npspace", 1))
+    why = told(packaged, "status", "--why")
+    assert "was of a version that was not noted" in why
+    assert "package `numpy` changed" in told(packaged, "run")
+    assert packaged.evaluated() == ["1", "2"]
+    assert "up to date" in told(packaged, "run")
+
+
 def test_diff_shows_the_code_as_run_and_now(done):
     edit(done, "SCALE = 2", "SCALE = 3", "helper.py")
     edit(done, "+ b}", "- b}  # ä")

@@ -1,7 +1,9 @@
 """Which local modules and files belong to a task's code, and how they are frozen."""
 
+import dataclasses
 import json
 import os
+import subprocess
 import sys
 import textwrap
 import zipfile
@@ -11,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from psyrun.code import CodeImage, frozen_code, present_code
+from psyrun.code import CodeImage, frozen_code
 from psyrun.exceptions import TaskError, WorkdirError
 from psyrun.fingerprint import differences, fingerprint
 from psyrun.loading import is_local
+from psyrun.packages import versions
+from psyrun.presentcode import present_code, with_packages
 from psyrun.tasks import TaskDef
 from tests.compiling import build, compile_without_source
 
@@ -534,3 +538,41 @@ def test_a_frozen_file_that_is_gone_is_named(image, tmp_path, name):
     (tmp_path / image.digest() / name).unlink()
     with pytest.raises(WorkdirError, match=r"is damaged .*run the task again"):
         frozen_code(tmp_path / image.digest())
+
+
+def test_the_packages_that_any_source_imports_belong_to_a_code(taskdir):
+    write(taskdir, {"helper.py": "import numpy", "psy-conf.py": "import scipy"})
+    write(taskdir, {"task_a.py": "import helper\ndef execute(a):\n    import sklearn, gone\n"})
+    image = with_packages(
+        present_code(taskdir / "task_a.py", taskdir / "psy-conf.py"), ["click"]
+    )
+    assert image.packages == versions(["numpy", "scipy", "sklearn", "click", "python"])
+
+
+def test_a_version_is_part_of_the_digest_and_of_nothing_that_makes_rows_stale(image):
+    other = dataclasses.replace(image, packages={"python": "1.0"})
+    assert other.digest() != image.digest()
+    assert fingerprint(other, ()) == fingerprint(image, ())
+
+
+def test_code_frozen_without_versions_keeps_its_digest_and_has_none(taskdir, tmp_path):
+    """What was frozen before versions were noted; the digest is from then."""
+    image = CodeImage("task_a.py", b"X = 1\n")
+    assert image.digest() == "bcebc998855c0f8ebc1741d306ab6d65"
+    image.freeze(tmp_path / image.digest())
+    assert "packages" not in (tmp_path / image.digest() / "manifest.json").read_text()
+    assert frozen_code(tmp_path / image.digest()).packages == {}
+
+
+def test_a_task_of_the_standard_library_alone_loads_no_metadata(taskdir):
+    write(taskdir, {"task_a.py": "import json\nfrom psyrun import Param\n"})
+    program = (
+        "import sys; from pathlib import Path; "
+        "from psyrun.presentcode import present_code, with_packages; "
+        f"with_packages(present_code(Path({str(taskdir / 'task_a.py')!r}), None)); "
+        "print([m for m in ('importlib.metadata', 'email', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "[]\n", done.stderr
