@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import os
 import pickle
 import shutil
@@ -18,11 +19,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from measure import compare, interleaved
 
 from psyrun import Param, map_pspace_hdd_backed
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PSY = (sys.executable, "-m", "psyrun")
 TASK = """\
 from psyrun import Param
 {imports}
@@ -57,8 +63,9 @@ def backed(folder: Path) -> None:
 
 def psy(*arguments: str) -> int:
     """Run a command quietly; return the peak memory of its largest process in bytes."""
-    command = [sys.executable, "-m", "psyrun", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*PSY, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, arguments
@@ -91,7 +98,7 @@ def worker_peak() -> float:
     watch = io.StringIO()
     with contextlib.redirect_stdout(watch):
         process = subprocess.Popen(
-            [sys.executable, "-m", "psyrun", "run", "million"],
+            [*PSY, "run", "million"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -134,6 +141,7 @@ def main() -> None:
         task("hundred", 10**5)
         task("million", 10**6)
         measure_runs(repeat)
+        measure_growth(repeat)
 
 
 def measure_runs(repeat: int) -> None:
@@ -157,6 +165,39 @@ def measure_runs(repeat: int) -> None:
     below("psy run, 1e6 rows up to date, above the task file", 0.3, up_to_date - bare, "s")
     below("psy status, 1e6 rows in 100 jobs, above --help", 0.3, status - help_, "s")
     below("psy --help, above import click", 30, (help_ - click) * 1000, "ms")
+
+
+LISTS = """\
+from psyrun import Param
+
+N = {size}
+pspace = Param(a=[0.5 * i for i in range(N)], b=[str(i) for i in range(N)])
+
+def execute(a, b):
+    return {{"c": a}}
+"""
+
+
+def measure_growth(repeat: int) -> None:
+    """Add a thousand rows to a million that have two columns of values."""
+    path = Path("psy-tasks/task_lists.py")
+    path.write_text(LISTS.format(size=10**6))
+    psy("run", "lists")
+    path.write_text(LISTS.format(size=10**6 + 1000))
+    peak = psy("run", "--dry-run", "lists")
+    (planning,) = interleaved(repeat, lambda: psy("run", "--dry-run", "lists"))
+    below("psy run --dry-run, 1e6 rows and 1,000 added", 5, planning, "s")
+    below("its memory", 1500, peak / 1e6, "MB")
+    psy("run", "lists")
+    (result,) = json.loads(subprocess.check_output([*PSY, "status", "--json", "lists"]))
+    last = result["runs"][-1]
+    below("rows evaluated for it", 1000, rows_of_jobs(last["jobs"]), "rows")
+
+
+def rows_of_jobs(jobs: Iterable[str]) -> int:
+    """Count the rows that some jobs were given."""
+    records = (json.loads(Path(f"psy-work/lists/in/{job}.json").read_text()) for job in jobs)
+    return sum(stop - start for record in records for start, stop in record["rows"])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import reprlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -169,22 +170,15 @@ def space_changes(old: ParameterSpace, new: ParameterSpace) -> Iterator[str]:
 
 
 def _value_changes(old: Sequence[Any], new: Sequence[Any]) -> str:
-    before, now = _distinct(old), _distinct(new)
-    added = [value for key, value in now.items() if key not in before]
-    gone = [value for key, value in before.items() if key not in now]
-    parts = [f"{len(added):,} new ({_some(added)})"] if added else []
-    parts += [f"{len(gone):,} gone ({_some(gone)})"] if gone else []
+    before, now = column_keys(list(old)), column_keys(list(new))
+    added, gone = set(now).difference(before), set(before).difference(now)
+    parts = [f"{len(added):,} new ({_some(added, now, new)})"] if added else []
+    parts += [f"{len(gone):,} gone ({_some(gone, before, old)})"] if gone else []
     return f": {', '.join(parts)}" if parts else ""
 
 
-def _distinct(values: Sequence[Any]) -> dict[Any, Any]:
-    """Return the distinct values of a parameter by their keys, in order."""
-    found: dict[Any, Any] = {}
-    for key, value in zip(column_keys(list(values)), values, strict=True):
-        found.setdefault(key, value)
-    return found
-
-
-def _some(values: Sequence[Any]) -> str:
-    texts = [printable(reprlib.repr(value)) for value in values[:_MOST_VALUES]]
-    return ", ".join(texts) + (", ..." if len(values) > _MOST_VALUES else "")
+def _some(wanted: set[Any], keys: Sequence[Any], values: Sequence[Any]) -> str:
+    """Show the first few of the values whose keys are wanted."""
+    first = islice(dict.fromkeys(filter(wanted.__contains__, keys)), _MOST_VALUES)
+    texts = [printable(reprlib.repr(values[keys.index(key)])) for key in first]
+    return ", ".join(texts) + (", ..." if len(wanted) > _MOST_VALUES else "")
