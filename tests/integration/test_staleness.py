@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import subprocess
 
 import pytest
 
@@ -346,3 +347,259 @@ def test_the_order_of_assignments_counts(project):
     path.write_text(path.read_text().replace("y = x\nx = 2", "x = 2\ny = x"))
     project.psy("run")
     assert project.result("order")["y"] == [2]
+
+
+MODEL = """
+import helper
+from pkg import core
+from pkg.shapes import Round as Shape
+
+N = 3
+UNUSED = 1
+pspace = Param(a=range(N)) * Param(f=[helper.plus, core.times]) * Param(s=[Shape(2)])
+file_dep = ['data.txt']
+max_jobs = 2
+
+class Base:
+    def start(self):
+        return LIMIT
+
+class Model(Base):
+    def value(self, a, scale=helper.SCALE):
+        return self.start() + scale * a
+
+LIMIT = 10
+TABLE = {}
+TABLE['shift'] = 100
+
+def setup(proc_id):
+    return {'offset': OFFSET}
+
+OFFSET = 1000
+
+def execute(a, f, s, offset):
+    counted(a)
+    return {'y': f(a) + s.area() + Model().value(a) + offset + TABLE['shift']}
+
+def other(a):
+    return UNUSED
+"""
+FILES = {
+    "helper.py": "SCALE = 2\nSPARE = 3\n\ndef plus(a):\n    return a + 1\n\ndef spare(a):\n"
+    "    return a\n",
+    "pkg/__init__.py": "VERSION = 1\n",
+    "pkg/core.py": "from . import deep\n\ndef times(a):\n    return deep.FACTOR * a\n\n"
+    "def spare(a):\n    return a\n",
+    "pkg/deep.py": "FACTOR = 3\nSPARE = 4\n",
+    "pkg/shapes.py": "class Round:\n    def __init__(self, r):\n        self.r = r\n\n"
+    "    def __eq__(self, other):\n        return self.r == other.r\n\n    __hash__ = None\n\n"
+    "    def area(self):\n        return 3 * self.r\n",
+    "data.txt": "1",
+    "psy-conf.py": "min_items = 1\n",
+}
+
+
+@pytest.fixture
+def model(project):
+    project.task("model", MODEL)
+    for name, text in FILES.items():
+        path = project.tasks / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    ran = project.psy("run")
+    assert ran.code == 0, ran.err
+    assert len(project.evaluated()) == 6
+    return project
+
+
+def edit_file(project, name, old, new):
+    path = project.tasks / name
+    source = path.read_text()
+    assert source.count(old) == 1, source
+    path.write_text(source.replace(old, new))
+
+
+TASK_FILE = "task_model.py"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        (TASK_FILE, "f(a) +", "f(a) -", "`execute`"),
+        (TASK_FILE, "self.start() +", "self.start() -", "`Model`"),
+        (TASK_FILE, "return LIMIT", "return -LIMIT", "`Base`"),
+        (TASK_FILE, "LIMIT = 10", "LIMIT = 11", "`LIMIT`"),
+        (TASK_FILE, "OFFSET = 1000", "OFFSET = 1001", "`OFFSET`"),
+        (TASK_FILE, "'offset': OFFSET", "'offset': -OFFSET", "`setup`"),
+        (TASK_FILE, "] = 100\n", "] = 101\n", "statement `TABLE['shift'] = 100`"),
+        (TASK_FILE, "TABLE = {}", "TABLE = {1: 1}", "`TABLE`"),
+        (TASK_FILE, "s, offset):", "s, offset=0):", "`execute`"),
+        ("helper.py", "SCALE = 2", "SCALE = 3", "`helper.SCALE`"),
+        ("helper.py", "a + 1", "a + 2", "`helper.plus`"),
+        ("pkg/core.py", "deep.FACTOR * a", "a * deep.FACTOR", "`pkg.core.times`"),
+        ("pkg/deep.py", "FACTOR = 3", "FACTOR = 4", "`pkg.deep.FACTOR`"),
+        ("pkg/shapes.py", "3 * self.r", "4 * self.r", "`pkg.shapes.Round`"),
+        (
+            "pkg/__init__.py",
+            "VERSION = 1",
+            "print('hello')",
+            "statement `print('hello')` of pkg",
+        ),
+        ("data.txt", "1", "2", "file `data.txt`"),
+        ("psy-conf.py", "min_items = 1", "import os; os.nice(0)", "statement `os.nice(0)`"),
+    ],
+)
+def test_each_kind_of_edit_of_what_is_reached(model, name, old, new, said):
+    edit_file(model, name, old, new)
+    dry = model.psy("run", "--dry-run", "-c")
+    assert "would evaluate nothing" in dry.out
+    ran = model.psy("run")
+    assert ran.code == 0, ran.err
+    assert f"all 6 rows again: {said}" in ran.err
+    assert len(model.evaluated()) == 6
+    assert "up to date" in model.psy("run").out
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        (TASK_FILE, "UNUSED = 1", "UNUSED = 2"),
+        (TASK_FILE, "return UNUSED", "return -UNUSED"),
+        (TASK_FILE, "max_jobs = 2", "max_jobs = 3\nscheduler_args = {'timelimit': '1h'}"),
+        (TASK_FILE, "N = 3", "N = int('3')"),
+        (TASK_FILE, "import helper\n", "import helper\nimport json\n"),
+        (TASK_FILE, "import helper\n", "import helper  # why\n\n\n"),
+        (TASK_FILE, "def other", "if __name__ == '__main__':\n    print()\n\ndef other"),
+        (TASK_FILE, "def other", "import logging\nlogging.disable()\n\ndef other"),
+        ("helper.py", "SPARE = 3", "SPARE = 4"),
+        ("helper.py", "return a\n", "return -a\n"),
+        ("helper.py", "SCALE = 2", "'''A text.'''\nSCALE = (\n    0x2)"),
+        ("pkg/core.py", "return a\n", "return -a\n"),
+        ("pkg/deep.py", "SPARE = 4", "def spare(): pass"),
+        ("pkg/__init__.py", "VERSION = 1", "VERSION = 2"),
+        ("psy-conf.py", "min_items = 1", "min_items = 2"),
+    ],
+)
+@both
+def test_each_kind_of_edit_of_what_is_not_reached(model, options, name, old, new):
+    edit_file(model, name, old, new)
+    ran = model.psy("run", *options)
+    assert ran.code == 0, ran.err
+    assert "up to date" in ran.out
+    assert model.evaluated() == []
+
+
+@both
+def test_a_space_that_grows_by_a_function_evaluates_that_only(model, options):
+    edit_file(model, TASK_FILE, "core.times]", "core.times, core.spare]")
+    assert model.psy("run", *options).code == 0
+    assert model.evaluated() == ["0", "1", "2"]
+    edit_file(model, "pkg/core.py", "return a\n", "return -a\n")
+    ran = model.psy("run")
+    assert "3 of 9 rows: `pkg.core.spare` changed" in ran.err  # the others were made without
+    assert model.evaluated() == ["0", "1", "2"]
+
+
+def test_a_function_that_left_the_space_counts_no_longer(model):
+    edit_file(model, TASK_FILE, "[helper.plus, core.times]", "[helper.plus]")
+    edit_file(model, "pkg/deep.py", "FACTOR = 3", "FACTOR = 4")
+    assert model.psy("run").code == 0
+    assert model.evaluated() == []
+
+
+def git(project, *arguments):
+    command = ["git", "-c", "user.name=A", "-c", "user.email=a@b", *arguments]
+    subprocess.run(command, cwd=project.root, check=True, capture_output=True)
+
+
+@both
+def test_a_checkout_of_the_same_content(model, options):
+    git(model, "init")
+    git(model, "add", "psy-tasks")
+    git(model, "commit", "-m", "one")
+    edit_file(model, "helper.py", "SCALE = 2", "SCALE = 3")
+    git(model, "commit", "-a", "-m", "two")
+    before = (model.tasks / "helper.py").stat()
+    git(model, "checkout", "HEAD~1")
+    after = (model.tasks / "helper.py").stat()
+    assert (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns)
+    ran = model.psy("run", *options)
+    assert (ran.code, model.evaluated()) == (0, [])
+    assert "up to date" in ran.out
+
+
+@both
+def test_all_files_touched_and_the_project_moved(model, options, monkeypatch):
+    for path in model.tasks.rglob("*"):
+        os.utime(path, (1, 1))
+    moved = model.root / "else where"
+    moved.mkdir()
+    for name in ("psy-tasks", "psy-work"):
+        shutil.copytree(model.root / name, moved / name)
+        shutil.rmtree(model.root / name)
+    monkeypatch.chdir(moved)
+    ran = model.psy("run", *options)
+    assert (ran.code, model.evaluated()) == (0, [])
+    assert "up to date" in ran.out
+
+
+OWN_STORE = """
+from psyrun.store import PickleStore
+
+class Own(PickleStore):
+    ext = '.own'
+"""
+
+
+@both
+def test_another_store_merges_again(square, options):
+    edit(square, "pspace =", f"{OWN_STORE}\nstore = Own()\npspace =")
+    ran = square.psy("run", *options)
+    assert (ran.code, square.evaluated()) == (0, [])
+    assert (square.workdir("square") / "result.own").exists()
+    nothing = square.psy("run", *options)
+    assert "up to date" in nothing.out
+
+
+@both
+def test_rows_failed_and_missing_are_evaluated(project, options):
+    project.task(
+        "square",
+        """
+        pspace = Param(a=[1, 2, 3])
+        pool_size = max_jobs = max_failures = 1
+
+        def execute(a):
+            counted(a)
+            if a == 2 and not os.path.exists('mended'):
+                raise ValueError(a)
+            return {'y': a * a}
+        """,
+    )
+    assert project.psy("run").code == 1
+    project.evaluated()
+    (project.tasks / "mended").touch()
+    assert project.psy("run", *options).code == 0
+    assert project.evaluated() == ["2", "3"]
+    assert project.result("square")["y"] == [1, 4, 9]
+
+
+def test_older_generations_stay_until_a_new_result_stands(square):
+    """Spaces and codes, several side by side; each edit taken back finds its rows."""
+    edit(square, "counted(a)", "counted(a); assert a < 3")
+    assert square.psy("run").code == 1
+    edit(square, "a * a", "a + a")
+    edit(square, "[1, 2, 3]", "[3, 2]")
+    assert square.psy("run").code == 1
+    square.evaluated()
+    assert len([*(square.workdir("square") / "code").iterdir()]) == 3
+    assert len([*(square.workdir("square") / "pspace").iterdir()]) == 2
+    edit(square, "[3, 2]", "[1, 2, 3]")
+    edit(square, "a + a", "a * a")
+    assert square.psy("run").code == 1
+    assert square.evaluated() == ["3"]
+    edit(square, "; assert a < 3", "")
+    nothing_to_do(square)
+    assert square.psy("run", "--force").code == 0
+    assert len([*(square.workdir("square") / "code").iterdir()]) == 1
+    assert len([*(square.workdir("square") / "pspace").iterdir()]) == 1
