@@ -199,11 +199,11 @@ def _why_evaluate(
         what = changes_text(changed)
         keeps = f"`psy run -c` keeps the {by_earlier:,} done"
         if action is Action.REFUSE_DIRTY:
-            return f"{what} changed; {keeps}"
+            return f"{what}; {keeps}"
         again = (
             f"all {rows.text(size)} again" if count == size else f"{count:,} of {size:,} rows"
         )
-        return f"{again}: {what} changed; {keeps}"
+        return f"{again}: {what}; {keeps}"
     if count == size:
         return rows.text(size)
     failed = present.state.count(RowState.FAILED)
@@ -216,7 +216,9 @@ def _why_evaluate(
 
 
 def changes_text(changes: Sequence[Change]) -> str:
-    """Name the first few of some changes; imports only where nothing else changed."""
+    """Say what changed: the first few things; imports only where nothing else did."""
     telling = [change for change in changes if change.kind != "import"] or changes
+    if telling[0].kind == "code":
+        return str(telling[0])
     more = " and more" if len(telling) > _MOST_CHANGES else ""
-    return ", ".join(map(str, telling[:_MOST_CHANGES])) + more
+    return f"{', '.join(map(str, telling[:_MOST_CHANGES]))}{more} changed"

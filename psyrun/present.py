@@ -149,7 +149,7 @@ def _differing(
         try:
             old = frozen_code(workdir.code(other))
         except (WorkdirError, FileNotFoundError):
-            found[other] = [Change("its frozen code, which cannot be read", "code")]
+            found[other] = [Change("the copy of the code as run cannot be read", "code")]
             continue
         values = {*old.values} & {*image.values}
         parts = (fingerprint(one, values, depends_on) for one in (old, image))

@@ -274,7 +274,7 @@ def _running_words(plan: Plan, held_by: Mapping[str, object] | None) -> Iterator
     if last is None:
         return
     if changes := plan.present.changes.get(last.code):
-        yield f"{changes_text(changes)} changed since it was submitted"
+        yield f"{changes_text(changes)} since it was submitted"
     elif last.snapshot != plan.present.run.snapshot:
         yield "the parameter space changed since it was submitted"
 

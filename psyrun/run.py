@@ -172,8 +172,12 @@ def carry_out(
         plan.task.digests.write(workdir.file_digests)
     if plan.action in (Action.NOTHING, Action.REFUSE_DIRTY, Action.REFUSE_RUNNING):
         _warn_of_refusal(plan)
-        result = plan.resultfile if plan.action is Action.NOTHING else None
-        return _outcome(plan, plan.present.state, result)
+        if plan.action is not Action.NOTHING:
+            return _outcome(plan, plan.present.state, None)
+        frozen = workdir.code(plan.present.image.digest())
+        if frozen.exists():
+            plan.present.image.freeze(frozen)  # a copy that is damaged is written anew
+        return _outcome(plan, plan.present.state, plan.resultfile)
     workdir.make()
     workdir.tidy()
     remove_abandoned(plan.resultfile)
@@ -199,7 +203,7 @@ def _warn_of_refusal(plan: Plan) -> None:
     if plan.action is Action.REFUSE_RUNNING:
         last = plan.file.last
         changes = plan.present.changes.get(last.code) if last else None
-        code = f" of the code before {changes_text(changes)} changed" if changes else ""
+        code = f" of the code before {changes_text(changes)}" if changes else ""
         warnings.warn(
             f"{name}: jobs{code} are queued or running, so nothing was started; "
             f"wait for them, or end them with: psy kill {name}",

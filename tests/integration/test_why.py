@@ -178,6 +178,25 @@ def test_runs_by_the_same_code_are_told_once(done):
     ]
 
 
+def test_code_as_run_that_cannot_be_read(done):
+    (path,) = (done.workdir("square") / "code").glob("*/task/task_square.py")
+    path.write_text("")
+    edit(done, "SCALE = 2", "SCALE = 3", "helper.py")
+    assert why(done) == ["since run 1:", "the copy of the code as run cannot be read"]
+    ran = done.psy("run")
+    assert (
+        "all 3 rows again: the copy of the code as run cannot be read; `psy run -c`" in ran.err
+    )
+
+
+def test_a_damaged_copy_of_the_code_is_written_anew_where_the_code_is_the_same(done):
+    (path,) = (done.workdir("square") / "code").glob("*/task/task_square.py")
+    path.write_text("")
+    assert done.psy("verify").code == 1
+    assert "up to date" in done.psy("run").out
+    assert done.psy("verify").code == 0
+
+
 def test_never_run(project):
     project.task("square", "pspace = Param(a=[1])\ndef execute(a):\n    return {}\n")
     assert why(project) == []
