@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from psyrun import snapshot
 from psyrun.code import CodeImage, frozen_code, with_values
 from psyrun.exceptions import WorkdirError
-from psyrun.fingerprint import Change, differences, fingerprint
+from psyrun.fingerprint import Change, Part, differences, fingerprint
 from psyrun.pspace import ParameterSpace, match
 from psyrun.runfile import Run, RunFile
 from psyrun.snapshot import Snapshot
@@ -145,15 +145,17 @@ def _differing(
     other row is the same.
     """
     found: dict[str, list[Change]] = {}
+    present: dict[frozenset[tuple[str, str]], dict[str, Part]] = {}
     for other in others:
         try:
             old = frozen_code(workdir.code(other))
         except (WorkdirError, FileNotFoundError):
             found[other] = [Change("the copy of the code as run cannot be read", "code")]
             continue
-        values = {*old.values} & {*image.values}
-        parts = (fingerprint(one, values, depends_on) for one in (old, image))
-        found[other] = differences(*parts)
+        values = frozenset(old.values) & frozenset(image.values)
+        if values not in present:
+            present[values] = fingerprint(image, values, depends_on)
+        found[other] = differences(fingerprint(old, values, depends_on), present[values])
     return found
 
 
