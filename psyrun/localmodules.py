@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from psyrun import syntax
 from psyrun.loading import FrozenModule, is_local, working_in
 
 
@@ -94,7 +95,7 @@ def _find_top_level(name: str) -> ModuleSpec | None:
 def _imported(source: bytes, package: str) -> Iterator[str]:
     """Name every module that a source may import, packages before their members."""
     try:
-        tree = ast.parse(source)
+        tree = syntax.parse(source)
     except SyntaxError:
         return
     for node in ast.walk(tree):
