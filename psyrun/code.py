@@ -6,14 +6,15 @@ Knows nothing of parameter spaces and runs.
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from psyrun import filedeps, syntax
 from psyrun.exceptions import WorkdirError
+from psyrun.filedigests import Digests
 from psyrun.files import read_record, replacing_folder, write_record
 from psyrun.loading import FrozenModule
 
@@ -37,8 +38,18 @@ class CodeImage:
         The local modules reached; their paths are relative to the task directory.
     file_dep : dict
         SHA-256 by path, relative to the task directory, of the files the results depend on.
+    patterns : tuple of str
+        The folders and glob patterns among what `file_dep` named, relative to the task
+        directory.
+    loaded : tuple of str
+        The modules that no text imports by name: they are known as the task file or
+        `psy-conf.py` had loaded them.
     values : sequence of (module, name)
         The functions and classes that occur in the parameter space.
+    packages : dict
+        Versions by name: of Python, and of the packages that the sources import or that
+        `depends_on` lists. Empty in what an earlier Psyrun froze, and where the interpreter
+        cannot be asked.
     """
 
     task_file: str
@@ -46,7 +57,17 @@ class CodeImage:
     conf_source: bytes | None = None
     modules: Mapping[str, FrozenModule] = field(default_factory=dict)
     file_dep: Mapping[str, str] = field(default_factory=dict)
+    patterns: tuple[str, ...] = ()
+    loaded: tuple[str, ...] = ()
     values: Sequence[tuple[str, str]] = ()
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> list[bytes]:
+        """All Python source code that it consists of."""
+        modules = (module.source for module in self.modules.values() if module.is_text)
+        texts = (self.task_source, self.conf_source, *modules)
+        return [text for text in texts if text is not None]
 
     def digest(self) -> str:
         """Name this code by everything in it, comments too."""
@@ -55,23 +76,39 @@ class CodeImage:
         texts += [_sha256(m.source or b"") for _, m in sorted(self.modules.items())]
         return syntax.digest(texts)
 
-    def changed_files(self, taskdir: Path) -> list[str]:
-        """List the file dependencies whose content is no longer what it was."""
-        return [
+    def changed_files(self, taskdir: Path, digests: Digests | None = None) -> list[str]:
+        """List the file dependencies that are no longer what they were, and new ones.
+
+        Parameters
+        ----------
+        taskdir : Path
+            The task directory.
+        digests : Digests, optional
+            What is known of large files. None reads all.
+        """
+        digests = digests or Digests()
+        changed = [
             path
             for path, sha in self.file_dep.items()
-            if filedeps.sha256_of(taskdir / path) != sha
+            if digests.of(taskdir / path, path) != sha
         ]
+        new = filedeps.added(self.patterns, self.file_dep, taskdir)
+        return changed + [f"{path} (new)" for path in new]
 
     def _manifest(self) -> dict[str, object]:
         """Describe the code; what is empty is left out, as it was before it was known."""
-        optional = {"values": [list(pair) for pair in self.values]}
+        optional = {
+            "patterns": list(self.patterns),
+            "loaded": list(self.loaded),
+            "values": [list(pair) for pair in self.values],
+            "packages": dict(sorted(self.packages.items())),
+        }
         return {name: value for name, value in optional.items() if value} | {
             "task_file": self.task_file,
             "conf": self.conf_source is not None,
             "modules": {
                 name: {
-                    "file": None if m.source is None else f"{name}.py",
+                    "file": None if m.source is None else f"{name}{m.suffix}",
                     "path": m.path.as_posix(),
                     "package": m.is_package,
                 }
@@ -98,43 +135,7 @@ class CodeImage:
             (new / "modules").mkdir()
             for name, module in self.modules.items():
                 if module.source is not None:
-                    (new / "modules" / f"{name}.py").write_bytes(module.source)
-
-
-def present_code(
-    task_path: Path, conf_path: Path | None, file_dep: Collection[str | os.PathLike[str]]
-) -> CodeImage:
-    """Read the code of a task as it is now.
-
-    Parameters
-    ----------
-    task_path : Path
-        The task file; its folder is the task directory.
-    conf_path : Path or None
-        `psy-conf.py`, where there is one.
-    file_dep : collection of paths
-        Files, folders or glob patterns, relative to the task directory.
-
-    Raises
-    ------
-    TaskError
-        If a file dependency does not exist.
-    """
-    from psyrun.localmodules import local_modules  # parses code, which no worker needs
-
-    taskdir = task_path.parent
-    source = task_path.read_bytes()
-    conf = conf_path.read_bytes() if conf_path else None
-    modules = local_modules([text for text in (source, conf) if text is not None], taskdir)
-    relative = {
-        name: FrozenModule(Path(os.path.relpath(m.path, taskdir)), m.source, m.is_package)
-        for name, m in modules.items()
-    }
-    hashes = {
-        os.path.relpath(path, taskdir): filedeps.sha256_of(path)
-        for path in filedeps.files(file_dep, taskdir)
-    }
-    return CodeImage(task_path.name, source, conf, relative, hashes)
+                    (new / "modules" / f"{name}{module.suffix}").write_bytes(module.source)
 
 
 def with_values(image: CodeImage, references: Iterable[tuple[str, str]]) -> CodeImage:
@@ -164,11 +165,7 @@ def frozen_code(folder: Path) -> CodeImage:
         manifest = read_record(folder / _MANIFEST, FORMAT)
         task = folder / "task"
         modules = {
-            name: FrozenModule(
-                Path(entry["path"]),
-                entry["file"] and (folder / "modules" / entry["file"]).read_bytes(),
-                entry["package"],
-            )
+            name: _frozen_module(folder / "modules", entry)
             for name, entry in manifest["modules"].items()
         }
         image = CodeImage(
@@ -177,7 +174,10 @@ def frozen_code(folder: Path) -> CodeImage:
             (task / "psy-conf.py").read_bytes() if manifest["conf"] else None,
             modules,
             manifest["file_dep"],
+            tuple(manifest.get("patterns", ())),
+            tuple(manifest.get("loaded", ())),
             tuple((module, name) for module, name in manifest.get("values", ())),
+            manifest.get("packages", {}),
         )
     except WorkdirError:
         raise
@@ -190,10 +190,16 @@ def frozen_code(folder: Path) -> CodeImage:
     return image
 
 
+def _frozen_module(folder: Path, entry: Mapping[str, Any]) -> FrozenModule:
+    copy = entry["file"] and folder / entry["file"]
+    source = copy and copy.read_bytes()
+    return FrozenModule(Path(entry["path"]), source, entry["package"], copy)
+
+
 def frozen_modules(image: CodeImage, taskdir: Path) -> dict[str, FrozenModule]:
     """Return a code's local modules, their paths where the user has them."""
     return {
-        name: FrozenModule(taskdir / module.path, module.source, module.is_package)
+        name: dataclasses.replace(module, path=taskdir / module.path)
         for name, module in image.modules.items()
     }
 

@@ -61,7 +61,9 @@ class Change:
         return self.name
 
 
-def fingerprint(image: CodeImage, values: Collection[tuple[str, str]]) -> dict[str, Part]:
+def fingerprint(
+    image: CodeImage, values: Collection[tuple[str, str]], depends_on: Collection[str] = ()
+) -> dict[str, Part]:
     """Collect all that results depend on.
 
     Parameters
@@ -70,6 +72,8 @@ def fingerprint(image: CodeImage, values: Collection[tuple[str, str]]) -> dict[s
         The code.
     values : collection of (module, name)
         The functions and classes that occur as parameter values.
+    depends_on : collection of str
+        The packages whose versions count.
 
     Returns
     -------
@@ -79,7 +83,10 @@ def fingerprint(image: CodeImage, values: Collection[tuple[str, str]]) -> dict[s
     task = Path(image.task_file).stem
     paths = {name: module.path for name, module in image.modules.items()}
     paths |= {_CONF_MODULE: Path(CONF), task: Path(image.task_file)}
-    units = {name: Unit(m.source, m.is_package) for name, m in image.modules.items()}
+    units = {
+        name: Unit(m.source, m.is_package, is_python=m.source is None or m.is_text)
+        for name, m in image.modules.items()
+    }
     if image.conf_source is not None:
         units[_CONF_MODULE] = Unit(image.conf_source, settings=HARMLESS)
     units[task] = Unit(image.task_source, settings=HARMLESS)
@@ -93,13 +100,21 @@ def fingerprint(image: CodeImage, values: Collection[tuple[str, str]]) -> dict[s
         found[name] = Part(piece.kind, "+".join(digests), place)
     for path, digest in image.file_dep.items():
         found[f"file `{path}`"] = Part("file", digest, path)
+    for name in depends_on:
+        version = image.packages.get(name, "")
+        found[f"package `{name}`"] = Part("package", version, version)
     return found
 
 
-def _reach(units: Mapping[str, Unit], task: str, values: Collection[tuple[str, str]]) -> Pieces:
+def _reach(
+    units: Mapping[str, Unit],
+    task: str,
+    values: Collection[tuple[str, str]],
+) -> Pieces:
     """Collect what `execute`, `setup` and the parameter values reach.
 
-    The names count in the task file if it defines them there, else in `psy-conf.py`.
+    The names count in the task file if it defines them there, else in `psy-conf.py`. Any local
+    module may be what an import with a computed name gets.
     """
     files = [module for module in (task, _CONF_MODULE) if module in units]
     roots = [[(module, name) for module in files] for name in ("execute", "setup")]
@@ -121,14 +136,15 @@ def _in_words(key: tuple[str, str], kind: str, task: str) -> str:
 
 
 def differences(old: Mapping[str, Part], new: Mapping[str, Part]) -> list[Change]:
-    """List what differs between two fingerprints, sorted by name.
+    """List what differs between two fingerprints, sorted by name; imports come last.
 
     The order of statements is told only where nothing else differs.
     """
     found = []
-    for name in sorted({*old, *new}):
+    for name in {*old, *new}:
         then, now = old.get(name, _NOTHING), new.get(name, _NOTHING)
         if then.digest != now.digest:
             kind = now.kind or then.kind
             found.append(Change(name, kind, then.place or None, now.place or None))
+    found.sort(key=lambda change: (change.kind == "import", change.name))
     return [change for change in found if change.kind != "order"] or found

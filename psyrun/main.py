@@ -44,7 +44,7 @@ def psy(ctx: click.Context, taskdir: Path, *, debug: bool) -> None:
 
     A task is a file psy-tasks/task_<name>.py that sets pspace and execute.
     """
-    ctx.obj = Options(taskdir, debug)
+    ctx.obj = Options(taskdir, debug, ctx.obj or ())
 
 
 def _set_taskdir(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
@@ -74,19 +74,26 @@ JSON = click.option(
     help="Keep the rows that are done, though the code has changed since.",
 )
 @click.option("--force", is_flag=True, help="Evaluate all rows again.")
+@click.option(
+    "--dry-run", is_flag=True, help="Tell what would be done and why, and change nothing."
+)
 @TASKDIR
 @TASKS
 @click.pass_obj
-def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool) -> int:
+def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool, dry_run: bool) -> int:
     """Bring tasks up to date: evaluate what is missing, and merge.
 
     Without TASK, all tasks.
     """
-    from psyrun.commands.running import each_task, run_task
+    from psyrun.commands.running import each_task, foretell, run_task
 
     if keep and force:
         raise click.UsageError("--continue keeps rows and --force does not: use one of them")
-    return each_task(obj, tasks, lambda task: run_task(task, keep=keep, force=force))
+    if dry_run:
+        return each_task(obj, tasks, lambda task: foretell(task, keep=keep, force=force))
+    return each_task(
+        obj, tasks, lambda task: run_task(task, obj.command, keep=keep, force=force)
+    )
 
 
 @psy.command()
@@ -139,19 +146,53 @@ def errors(obj: Options, tasks: Sequence[str], *, every: bool, as_json: bool) ->
     help="List failed and missing assignments, the first 20 of each.",
 )
 @click.option("--all", "every", is_flag=True, help="List all failed and missing assignments.")
+@click.option("--why", is_flag=True, help="Tell what changed since the rows were evaluated.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all tasks are up to date.")
+@JSON
 @TASKDIR
 @TASKS
 @click.pass_obj
-def status(
-    obj: Options, tasks: Sequence[str], *, verbose: bool, every: bool, exit_code: bool
+def status(  # noqa: PLR0913 - one for each option
+    obj: Options,
+    tasks: Sequence[str],
+    *,
+    verbose: bool,
+    every: bool,
+    why: bool,
+    exit_code: bool,
+    as_json: bool,
 ) -> int:
-    """Tell how far tasks are."""
-    from psyrun.commands.running import each_task
-    from psyrun.commands.status import show_status
+    """Tell how far tasks are.
 
-    code = each_task(obj, tasks, lambda task: show_status(task, verbose=verbose, every=every))
+    With --json also what each run was made with.
+    """
+    from psyrun.commands.running import each_task
+    from psyrun.commands.status import Details, print_statuses, show_status
+
+    if as_json:
+        code = print_statuses(obj, tasks)
+    else:
+        details = Details(verbose or every, every, why)
+        code = each_task(obj, tasks, lambda task: show_status(task, details))
     return code if exit_code else ExitCode.OK
+
+
+@psy.command()
+@click.option(
+    "--run", "number", type=int, metavar="N", help="Compare with run N, not the last."
+)
+@TASKDIR
+@TASKS
+@click.pass_obj
+def diff(obj: Options, tasks: Sequence[str], *, number: int | None) -> int:
+    """Show how the code differs from the code that was run.
+
+    The task file, psy-conf.py and local modules, in the unified format. Without TASK, all
+    tasks. No task file is run.
+    """
+    from psyrun.commands.difference import show_differences
+
+    return show_differences(obj, tasks, number)
 
 
 @psy.command()
@@ -256,7 +297,8 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         warnings.simplefilter("always", TaskWarning)
         try:
-            return int(psy.main(arguments, prog_name="psy", standalone_mode=False) or 0)
+            command = ("psy", *arguments)
+            return int(psy.main(arguments, "psy", standalone_mode=False, obj=command) or 0)
         except click.UsageError as err:
             err.show()
             return ExitCode.USAGE
@@ -306,7 +348,8 @@ def console() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     code = psy_main()
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is where a shell has closed it
+            sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(code)

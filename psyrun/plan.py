@@ -16,11 +16,12 @@ from psyrun.merge import is_intact
 from psyrun.partial import verified
 from psyrun.present import Present, accepting, forgetting, look
 from psyrun.rows import Ranges, RowState
-from psyrun.runfile import Result, RunFile
+from psyrun.runfile import RunFile
 from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir
 
 _MOST_ROWS = 10**10
+_MOST_CHANGES = 3
 
 
 class Action(Enum):
@@ -107,14 +108,15 @@ def make_plan(  # noqa: PLR0913 - what is there, and three flags
             f"{task.path}: the parameter space has {task.pspace.size:,} rows, more than "
             f"{_MOST_ROWS:,}; take a part of it, such as Param.random(...) or pspace[:1000]"
         )
-    present = look(workdir, file, task.pspace, task.code())
+    present = look(workdir, file, task.pspace, task.code(), depends_on=task.depends_on)
     plan = _plan(task, workdir, file, present, keep=keep, force=force)
     if running:
         return dataclasses.replace(plan, action=Action.REFUSE_RUNNING)
     if verify and plan.action is not Action.NOTHING:
         sound, notes = verified(present.sources)
         if notes:
-            present = look(workdir, file, task.pspace, present.image, sound)
+            image, needs = present.image, task.depends_on
+            present = look(workdir, file, task.pspace, image, sound, depends_on=needs)
             present = dataclasses.replace(present, lost=[*present.lost, *notes])
             plan = _plan(task, workdir, file, present, keep=keep, force=force)
     return plan
@@ -141,16 +143,19 @@ def _plan(
     if todo:
         refused = dirty and not task.overwrite_dirty
         action = Action.REFUSE_DIRTY if refused else Action.EVALUATE
-    elif keep and stale:
-        action = Action.MERGE  # what is accepted has to be written down
+        reason = _why_evaluate(action, file, present, stale if dirty else {}, by_earlier, todo)
     else:
-        there = workdir.snapshot(present.run.snapshot).exists()
-        whole = file.result is not None and stands(file.result, present, task, target)
-        action = Action.NOTHING if whole and there else Action.MERGE
+        obsolete = why_merge(file, present, task, target)
+        if keep and stale:
+            obsolete = "the rows by earlier code are accepted"
+        elif not workdir.snapshot(present.run.snapshot).exists():
+            obsolete = obsolete or "the snapshot of the parameter space is gone"
+        action = Action.MERGE if obsolete else Action.NOTHING
+        reason = f"all rows are done, merging: {obsolete}" if obsolete else "up to date"
     return Plan(
         task=task,
         action=action,
-        reason=_reason(action, file, present, stale if dirty else {}, by_earlier, todo),
+        reason=reason,
         present=present,
         file=file,
         todo=todo,
@@ -159,20 +164,26 @@ def _plan(
     )
 
 
-def stands(result: Result, present: Present, task: TaskDef, target: Path) -> bool:
-    """Tell whether a result is what merging the present rows would give."""
-    run = present.run
-    return (
-        is_intact(result, target)
-        and result.snapshot == run.snapshot
-        and set(result.codes) <= set(run.codes)
-        and result.since == run.since
-        and result.store == type(task.store).__name__
-        and list(result.exclude) == list(task.exclude_from_result)
+def why_merge(file: RunFile, present: Present, task: TaskDef, target: Path) -> str | None:
+    """Say why the result that stands is not what merging the rows would give; None if it is."""
+    result, run = file.result, present.run
+    if result is None:
+        return "there is no result yet"
+    store = type(task.store).__name__
+    state = "not as it was written" if target.exists() else "gone"
+    same_rows = set(result.codes) <= set(run.codes) and result.since == run.since
+    differences = (
+        (Path(result.file) != target, f"resultfile was {result.file}"),
+        (result.store != store, f"store was {result.store}, is {store}"),
+        (list(result.exclude) != list(task.exclude_from_result), "exclude_from_result changed"),
+        (not is_intact(result, target), f"{target} is {state}"),
+        (result.snapshot != run.snapshot, "the parameter space changed"),
+        (not same_rows, "the result is of other rows"),
     )
+    return next((words for differs, words in differences if differs), None)
 
 
-def _reason(
+def _why_evaluate(
     action: Action,
     file: RunFile,
     present: Present,
@@ -181,13 +192,11 @@ def _reason(
     todo: Ranges,
 ) -> str:
     size, count = present.run.size, rows.count(todo)
-    if action is Action.NOTHING:
-        return "up to date"
-    if action is Action.MERGE:
-        return "all rows are done, merging" if size else "the parameter space has no rows"
+    if file.last is not None and present.run.since == present.run.number:
+        return f"all {rows.text(size)} again, by --force"
     if stale:
         changed = next(iter(sorted(stale.values(), key=len)))
-        what = ", ".join(map(str, changed[:3])) + (" and more" if len(changed) > 3 else "")
+        what = changes_text(changed)
         keeps = f"`psy run -c` keeps the {by_earlier:,} done"
         if action is Action.REFUSE_DIRTY:
             return f"{what} changed; {keeps}"
@@ -204,3 +213,10 @@ def _reason(
     if file.last is not None and present.run.snapshot != file.last.snapshot:
         words += " (the parameter space changed)"
     return words
+
+
+def changes_text(changes: Sequence[Change]) -> str:
+    """Name the first few of some changes; imports only where nothing else changed."""
+    telling = [change for change in changes if change.kind != "import"] or changes
+    more = " and more" if len(telling) > _MOST_CHANGES else ""
+    return ", ".join(map(str, telling[:_MOST_CHANGES])) + more

@@ -32,8 +32,10 @@ class Present:
         The code; `run.code` names it.
     state : TaskState
         Which rows are done by this code, or by codes accepted.
+    changes : dict
+        For each other code that there are rows by: what differs.
     stale_codes : dict
-        For each other code that rows are done by: what differs, by name.
+        Of these, the ones that rows are done by that do not count.
     sources : list of Source
         All files that hold rows.
     lost : list of str
@@ -44,7 +46,8 @@ class Present:
     encoded: Snapshot
     image: CodeImage
     state: TaskState
-    stale_codes: dict[str, list[Change]] = field(default_factory=dict)
+    changes: Mapping[str, list[Change]] = field(default_factory=dict)
+    stale_codes: Mapping[str, list[Change]] = field(default_factory=dict)
     sources: Sequence[Source] = ()
     lost: Sequence[str] = ()
 
@@ -55,6 +58,8 @@ def look(
     space: ParameterSpace,
     image: CodeImage,
     sources: Sequence[Source] | None = None,
+    *,
+    depends_on: Sequence[str] = (),
 ) -> Present:
     """Compare the present space and code with what was run.
 
@@ -70,13 +75,16 @@ def look(
         The present code.
     sources : sequence of Source, optional
         The files that hold rows. None reads which there are.
+    depends_on : sequence of str
+        The packages whose versions count.
     """
     if sources is None:
         sources = read_sources(workdir)
     encoded = snapshot.encode(space)
     image = with_values(image, encoded.references)
     code = image.digest()
-    differing = _differing(workdir, image, code, {s.code for s in sources} | _codes(file))
+    others = ({s.code for s in sources} | _codes(file)) - {code}
+    differing = _differing(workdir, image, others, depends_on) | {code: []}
     same = tuple(sorted(c for c, parts in differing.items() if not parts and c != code))
     last = file.last
     mine = [run for run in file.runs if run.code in (code, *same)]
@@ -97,6 +105,7 @@ def look(
         encoded,
         image,
         state,
+        differing,
         {c: parts for c, parts in stale.items() if c in done_by},
         sources,
         lost,
@@ -128,22 +137,23 @@ def _codes(file: RunFile) -> set[str]:
 
 
 def _differing(
-    workdir: Workdir, image: CodeImage, code: str, others: set[str]
+    workdir: Workdir, image: CodeImage, others: set[str], depends_on: Sequence[str]
 ) -> dict[str, list[Change]]:
     """Name, for each other code, what differs; by computing both fingerprints now.
 
     Functions and classes that occur as parameter values count if they do in both spaces: no
     other row is the same.
     """
-    found: dict[str, list[Change]] = {code: []}
-    for other in others - {code}:
+    found: dict[str, list[Change]] = {}
+    for other in others:
         try:
             old = frozen_code(workdir.code(other))
         except (WorkdirError, FileNotFoundError):
             found[other] = [Change("its frozen code, which cannot be read", "code")]
             continue
         values = {*old.values} & {*image.values}
-        found[other] = differences(fingerprint(old, values), fingerprint(image, values))
+        parts = (fingerprint(one, values, depends_on) for one in (old, image))
+        found[other] = differences(*parts)
     return found
 
 

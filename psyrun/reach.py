@@ -45,11 +45,14 @@ class Unit:
         Whether relative imports start from itself.
     settings : collection of str
         Names of the module that are no more than settings.
+    is_python : bool
+        Whether it is source code; what is not counts byte by byte.
     """
 
     source: bytes | None
     is_package: bool = False
     settings: Collection[str] = ()
+    is_python: bool = True
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,9 @@ class _Search:
         """Return a module taken apart; None for what is no Python source."""
         if module not in self.codes:
             unit = self.units[module]
+            if not unit.is_python:
+                self.codes[module] = None
+                return None
             package = module if unit.is_package else module.rpartition(".")[0]
             try:
                 self.codes[module] = module_code(unit.source or b"", package, unit.settings)

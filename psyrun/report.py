@@ -10,13 +10,13 @@ from typing import Any
 from psyrun import rows
 from psyrun.causes import Cause, Errors
 from psyrun.failures import describe_assignment
-from psyrun.plan import Action, Plan
+from psyrun.plan import Action, Plan, changes_text
 from psyrun.present import Present
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import RowState
 from psyrun.run import Outcome
-from psyrun.state import failures
-from psyrun.units import size_text
+from psyrun.state import TaskState, failures
+from psyrun.units import printable, size_text
 from psyrun.workdir import Workdir
 
 _MOST_CAUSES = 3
@@ -31,6 +31,26 @@ def announcement(plan: Plan) -> str:
         jobs = len(plan.shares)
         return f"{name}: {plan.reason}, {jobs:,} job" + ("" if jobs == 1 else "s")
     return f"{name}: {plan.reason}"
+
+
+def forecast(plan: Plan, *, held: bool) -> str:
+    """Say what `psy run` would do now, `held` if another command is at the task."""
+    name, jobs = plan.task.name, len(plan.shares)
+    if held:
+        return f"{name}: would start nothing: another command holds the task; psy status {name}"
+    match plan.action:
+        case Action.EVALUATE:
+            work = f"{jobs:,} job" + ("" if jobs == 1 else "s")
+            where = type(plan.task.scheduler).__name__
+            return f"{name}: would evaluate {plan.reason}, {work}, {where}"
+        case Action.MERGE:
+            return f"{name}: would evaluate nothing; {plan.reason}"
+        case Action.REFUSE_DIRTY:
+            return f"{name}: would start nothing: {plan.reason}; overwrite_dirty is off"
+        case Action.REFUSE_RUNNING:
+            return f"{name}: would start nothing: jobs are queued or running; psy kill {name}"
+        case _:
+            return f"{name}: up to date, would do nothing"
 
 
 def success(outcome: Outcome, seconds: float) -> str:
@@ -212,9 +232,22 @@ def mark_of(plan: Plan, *, running: bool) -> Mark:
     return Mark.NOT_RUN if plan.file.last is None else Mark.INCOMPLETE
 
 
-def status_line(plan: Plan, *, running: bool, held_by: Mapping[str, object] | None) -> str:
-    """Tell how a task is, in one line."""
-    state = plan.present.state
+def status_line(
+    plan: Plan, state: TaskState, *, running: bool, held_by: Mapping[str, object] | None
+) -> str:
+    """Tell how a task is, in one line.
+
+    Parameters
+    ----------
+    plan : Plan
+        What `psy run` would do.
+    state : TaskState
+        How far the task is; while it runs, going by what was submitted.
+    running : bool
+        Whether a command or jobs are at it.
+    held_by : dict or None
+        Who is, where that is known.
+    """
     mark = mark_of(plan, running=running)
     done, failed = state.count(RowState.DONE), state.count(RowState.FAILED)
     parts = [f"{plan.task.name}: {mark}{accepted_text(plan.present)}"]
@@ -224,15 +257,26 @@ def status_line(plan: Plan, *, running: bool, held_by: Mapping[str, object] | No
         parts.append(f"{done:,} of {rows.text(len(state.states))} done")
     if failed:
         parts.append(f"{failed:,} failed")
-    if running and held_by:
-        parts.append(
-            f"process {held_by['process']} on {held_by['host']} since {held_by['since']}"
-        )
+    if running:
+        parts += _running_words(plan, held_by)
     elif mark is Mark.STALE and plan.present.stale_codes:
         parts.append(plan.reason)
     elif mark is Mark.STALE:
         parts.append(f"an older result stands in {plan.resultfile}")
     return ", ".join(parts)
+
+
+def _running_words(plan: Plan, held_by: Mapping[str, object] | None) -> Iterator[str]:
+    """Tell who is at a task, and what was edited since."""
+    if held_by:
+        yield f"process {held_by['process']} on {held_by['host']} since {held_by['since']}"
+    last = plan.file.last
+    if last is None:
+        return
+    if changes := plan.present.changes.get(last.code):
+        yield f"{changes_text(changes)} changed since it was submitted"
+    elif last.snapshot != plan.present.run.snapshot:
+        yield "the parameter space changed since it was submitted"
 
 
 def status_details(plan: Plan, *, every: bool = False) -> Iterator[str]:
@@ -254,17 +298,6 @@ def status_details(plan: Plan, *, every: bool = False) -> Iterator[str]:
         yield f"  missing {_row_text(space, row)}"
     if most is not None and count > most:
         yield f"  and {count - most:,} more missing"
-
-
-def printable(text: str) -> str:
-    r"""Show control characters as escapes, so that they do nothing to a terminal.
-
-    Examples
-    --------
-    >>> printable("clear\x1b[2J, λ")
-    'clear\\x1b[2J, λ'
-    """
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _row_text(space: ParameterSpace, row: int) -> str:

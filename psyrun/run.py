@@ -27,15 +27,14 @@ from psyrun.files import remove_abandoned
 from psyrun.follow import Follower
 from psyrun.jobs import Job, read_job, write_jobs
 from psyrun.merge import check_parameters, check_target
-from psyrun.plan import Action, Plan, make_plan
+from psyrun.plan import Action, Plan, changes_text, make_plan
 from psyrun.rows import RowState
 from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
-from psyrun.scheduler import ImmediateRun, qualified_name
+from psyrun.scheduler import ImmediateRun
 from psyrun.state import Failure, TaskState, failures, job_failures
 from psyrun.submitted import running_jobs
 from psyrun.tasks import TaskDef, load_frozen
-from psyrun.version import __version__
-from psyrun.workdir import Workdir, job_name, run_of
+from psyrun.workdir import Workdir, run_of
 
 _POLL_SECONDS = 0.02
 _MERGE_PATIENCE_SECONDS = 60.0
@@ -149,7 +148,12 @@ def jobs_running(task: TaskDef, file: RunFile) -> list[str]:
         return []
 
 
-def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = None) -> Outcome:
+def carry_out(
+    plan: Plan,
+    workdir: Workdir,
+    on_progress: OnProgress | None = None,
+    command: Sequence[str] | None = None,
+) -> Outcome:
     """Carry a plan out; call it while holding the task.
 
     Parameters
@@ -161,7 +165,11 @@ def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = Non
     on_progress : callable, optional
         Told about rows while they are evaluated here, and once when that is over; an error
         that it raises ends the run.
+    command : sequence of str, optional
+        The command that this is done for, to note it. None notes the script that runs.
     """
+    if plan.action is not Action.REFUSE_RUNNING:  # jobs may rely on what is remembered now
+        plan.task.digests.write(workdir.file_digests)
     if plan.action in (Action.NOTHING, Action.REFUSE_DIRTY, Action.REFUSE_RUNNING):
         _warn_of_refusal(plan)
         result = plan.resultfile if plan.action is Action.NOTHING else None
@@ -172,7 +180,9 @@ def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = Non
     check_target(plan.task.store, plan.resultfile, plan.file.result)
     if plan.action is Action.EVALUATE:
         check_parameters(plan.task.store, plan.task.pspace, plan.task.exclude_from_result)
-    run = _record(plan)
+    from psyrun.provenance import record  # which what is up to date can do without
+
+    run = record(plan, workdir, sys.argv if command is None else command)
     _freeze(plan, workdir, run)
     file = plan.file.with_run(run)
     write_run_file(workdir, file)
@@ -187,8 +197,11 @@ def carry_out(plan: Plan, workdir: Workdir, on_progress: OnProgress | None = Non
 def _warn_of_refusal(plan: Plan) -> None:
     name = plan.task.name
     if plan.action is Action.REFUSE_RUNNING:
+        last = plan.file.last
+        changes = plan.present.changes.get(last.code) if last else None
+        code = f" of the code before {changes_text(changes)} changed" if changes else ""
         warnings.warn(
-            f"{name}: jobs are queued or running, so nothing was started; "
+            f"{name}: jobs{code} are queued or running, so nothing was started; "
             f"wait for them, or end them with: psy kill {name}",
             JobsRunningWarning,
             stacklevel=3,
@@ -200,23 +213,6 @@ def _warn_of_refusal(plan: Plan) -> None:
             TaskWorkdirDirtyWarning,
             stacklevel=3,
         )
-
-
-def _record(plan: Plan) -> Run:
-    task = plan.task
-    names = [job_name(plan.present.run.number, index) for index in range(len(plan.shares))]
-    return dataclasses.replace(
-        plan.present.run,
-        jobs=dict.fromkeys(names),
-        scheduler=qualified_name(task.scheduler),
-        store=type(task.store).__name__,
-        resultfile=str(plan.resultfile),
-        exclude=tuple(task.exclude_from_result),
-        when=locks.now(),
-        host=machine.host(),
-        user=machine.user(),
-        versions={"python": sys.version.split()[0], "psyrun": __version__},
-    )
 
 
 def _freeze(plan: Plan, workdir: Workdir, run: Run) -> None:

@@ -45,7 +45,16 @@ class Run:
     when, host, user : str
         When (ISO 8601, UTC), where and by whom it was submitted.
     versions : dict
-        Of Python and Psyrun.
+        Of Python, Psyrun and the packages that the code imports or depends on.
+    command : tuple of str
+        The command that submitted it, or the script and its arguments.
+    folder : str
+        The working directory of that.
+    git : dict or None
+        What git said of the code: `commit`, `branch` (or None), `dirty` (whether files that git
+        tracks differed), `untracked` (which of the code's own files git does not track), `diff`
+        (where the difference is kept, below the work directory, or None) and `cut` (whether it
+        was longer than that). None if git did not know it.
     """
 
     number: int
@@ -65,6 +74,9 @@ class Run:
     host: str = ""
     user: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    folder: str = ""
+    git: Mapping[str, Any] | None = None
 
     @property
     def ids(self) -> dict[str, str | None]:

@@ -95,6 +95,13 @@ SETTINGS: Mapping[str, Setting] = {
             (),
         ),
         Setting(
+            "depends_on",
+            ("names",),
+            "Names of installed packages, such as `numpy`, whose version results depend on; "
+            "`python` is the interpreter.",
+            (),
+        ),
+        Setting(
             "overwrite_dirty",
             ("flag",),
             "Whether `psy run` may evaluate everything again when the code has changed.",

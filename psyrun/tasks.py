@@ -12,9 +12,11 @@ from types import ModuleType
 from typing import Any, Self
 
 from psyrun.backend import Backend, DistributeBackend
-from psyrun.code import CodeImage, frozen_modules, present_code
+from psyrun.code import CodeImage, frozen_modules
 from psyrun.exceptions import TaskError, TaskWarning
-from psyrun.loading import FrozenFinder, run_module, working_in
+from psyrun.filedigests import Digests, read_digests
+from psyrun.loading import FrozenFinder, local_names, run_module, working_in
+from psyrun.presentcode import present_code, with_packages
 from psyrun.pspace import ParameterSpace
 from psyrun.scheduler import ImmediateRun, Scheduler
 from psyrun.settings import SETTINGS, Setting
@@ -28,8 +30,10 @@ from psyrun.taskfiles import (
     find_task_files,
     name_from,
 )
+from psyrun.workdir import Workdir
 
 _CLOSE = 0.8
+_CONF_MODULE = "psy_conf"
 _NO_SLIPS = frozenset({"names"})
 """Names like a setting's that one would give to something else."""
 
@@ -55,6 +59,7 @@ class Config:
     """
 
     backend: type[Backend]
+    depends_on: list[str]
     exclude_from_result: list[str]
     execute: Callable[..., Any]
     file_dep: list[str | os.PathLike[str]]
@@ -82,7 +87,7 @@ class Config:
     @classmethod
     def load_from_file(cls, filename: str | os.PathLike[str]) -> Self:
         """Read the settings in a file such as `psy-conf.py`."""
-        _, settings = _load(Path(filename).absolute(), "psy_conf")
+        _, settings = _load(Path(filename).absolute(), _CONF_MODULE)
         return cls(**settings)
 
 
@@ -186,6 +191,10 @@ class TaskDef(Config):
         The task file, absolute.
     module : module
         The task file, run.
+    digests : Digests
+        What is known of the files in `file_dep` since their code was read.
+    loaded : tuple of str
+        The local modules that came to be imported while the present files were run.
 
     Raises
     ------
@@ -201,15 +210,18 @@ class TaskDef(Config):
         image: CodeImage | None = None,
     ) -> None:
         self.path = Path(path).absolute()
+        self.digests = Digests()
+        before = {*sys.modules, _CONF_MODULE, self.path.stem}
         self.conf_path = self._conf_path(conf, image)
         settings: dict[str, Any] = {}
         if isinstance(conf, Config):
             settings |= vars(conf) | {"name": None}
         elif self.conf_path is not None:
             frozen = image.conf_source if image else None
-            settings |= _load(self.conf_path, "psy_conf", frozen)[1]
+            settings |= _load(self.conf_path, _CONF_MODULE, frozen)[1]
         source = image.task_source if image else None
         self.module, own = _load(self.path, self.path.stem, source)
+        self.loaded = image.loaded if image else local_names(self.taskdir, before)
         super().__init__(**settings | own)
         self.name: str = declared(self.path, "name", source) or name_from(self.path)
 
@@ -230,8 +242,26 @@ class TaskDef(Config):
         return self.path.parent
 
     def code(self) -> CodeImage:
-        """Read the present code that results depend on."""
-        return present_code(self.path, self.conf_path, self.file_dep)
+        """Read the present code that results depend on.
+
+        Raises
+        ------
+        TaskError
+            If a file or package that results depend on is not there.
+        """
+        workdir = Workdir(Path(self.workdir) / self.name)
+        self.digests = read_digests(workdir.file_digests)
+        try:
+            image = present_code(
+                self.path,
+                self.conf_path,
+                self.file_dep,
+                digests=self.digests,
+                loaded=self.loaded,
+            )
+            return with_packages(image, self.depends_on, self.python)
+        except TaskError as err:
+            raise TaskError(f"{self.path}: {err}") from err
 
     def check(self) -> None:
         """Make sure that the task can be evaluated.

@@ -1,4 +1,4 @@
-"""Own how durations and sizes are put in words that are short enough; pure functions."""
+"""Own how durations, sizes and any texts are shown; pure functions."""
 
 
 def duration(seconds: float) -> str:
@@ -36,3 +36,14 @@ def size_text(size: int) -> str:
             break
         value, unit = value / 1000, larger
     return f"{value:.3g} {unit}"
+
+
+def printable(text: str) -> str:
+    r"""Show control characters as escapes, so that they do nothing to a terminal.
+
+    Examples
+    --------
+    >>> printable("clear\x1b[2J, λ")
+    'clear\\x1b[2J, λ'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -54,6 +54,11 @@ class Workdir:
         return self.root / "lock.json"
 
     @property
+    def file_digests(self) -> Path:
+        """What is known of large files that results depend on."""
+        return self.root / "file_dep.json"
+
+    @property
     def jobs_folder(self) -> Path:
         """The job specifications."""
         return self.root / "in"
@@ -112,6 +117,10 @@ class Workdir:
     def worker_log(self, run: int) -> Path:
         """Return the log of the worker of a run on this machine."""
         return self.log(f"{run}-worker")
+
+    def git_diff(self, run: int) -> Path:
+        """Return what differed from the commit when a run was submitted; pruned as logs are."""
+        return self.log_folder / f"{run}-git.diff"
 
     def result(self, ext: str) -> Path:
         """Return the whole result, where no `resultfile` is set."""

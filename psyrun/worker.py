@@ -22,6 +22,7 @@ from psyrun.code import CodeImage, frozen_code
 from psyrun.dealing import Dealer
 from psyrun.exceptions import PsyrunError, TaskError, WorkdirError
 from psyrun.failures import describe_death
+from psyrun.filedigests import read_digests
 from psyrun.files import disk_errors
 from psyrun.jobs import Job, job_names, origin, read_job
 from psyrun.journal import JournalWriter
@@ -83,7 +84,8 @@ class Supervisor:
         first = self.jobs[0]
         self.image = frozen_code(self.workdir.code(first.code))
         snapshot.check(self.workdir.snapshot(first.snapshot))
-        changed = self.image.changed_files(Path(first.taskdir))
+        known = read_digests(self.workdir.file_digests)
+        changed = self.image.changed_files(Path(first.taskdir), known)
         if changed:
             self._fail_jobs(_changed_error(changed))
             return 1

@@ -59,7 +59,9 @@ class Backend(ABC):
         from psyrun.runfile import read_run_file
 
         file = read_run_file(self.workdir, self.task.name)
-        state = look(self.workdir, file, self.task.pspace, self.task.code()).state
+        needs = self.task.depends_on
+        code = self.task.code()
+        state = look(self.workdir, file, self.task.pspace, code, depends_on=needs).state
         left = rows.of_state(state.states, RowState.MISSING, RowState.FAILED)
         return rows_of(left, self.task.pspace)
 

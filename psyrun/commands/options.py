@@ -13,7 +13,10 @@ class Options(NamedTuple):
         The folder with the task files.
     debug : bool
         Whether errors show their traceback.
+    command : tuple of str
+        The whole command, to note it.
     """
 
     taskdir: Path
     debug: bool
+    command: tuple[str, ...] = ()

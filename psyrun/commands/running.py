@@ -2,18 +2,23 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 
-from psyrun import report, rows
+from psyrun import filedeps, report, rows
 from psyrun.commands.messages import show_error, show_note, show_warning
 from psyrun.commands.options import Options
 from psyrun.commands.turns import in_turn, note_no_tasks
+from psyrun.filedigests import seconds_to_settle
+from psyrun.loading import forgetting_local_modules
+from psyrun.locks import read_holder
 from psyrun.plan import Action
 from psyrun.progress import Bar
 from psyrun.run import Outcome, carry_out, holding, prepare, workdir_of
 from psyrun.taskfiles import find_task_file, find_task_files
 from psyrun.tasks import TaskDef
+from psyrun.why import reasons
 from psyrun.workdir import Workdir
 
 
@@ -22,20 +27,32 @@ def each_task(options: Options, names: Sequence[str], action: Callable[[TaskDef]
 
     What goes wrong with one task is reported, and the others have their turn.
     """
+    files = task_files(options, names)
+
+    def turn(file: Path) -> bool:
+        with forgetting_local_modules(file.parent):
+            return action(TaskDef(file))
+
+    return in_turn(options, files.values(), turn)
+
+
+def task_files(options: Options, names: Sequence[str]) -> dict[str, Path]:
+    """Find the files of some tasks, or of all, by the tasks' names."""
     if names:
-        files = [find_task_file(options.taskdir, name) for name in dict.fromkeys(names)]
-    else:
-        files = list(find_task_files(options.taskdir).values())
+        return {name: find_task_file(options.taskdir, name) for name in names}
+    files = find_task_files(options.taskdir)
     if not files:
         note_no_tasks(options)
-    return in_turn(options, files, lambda file: action(TaskDef(file)))
+    return files
 
 
-def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
-    """Bring one task up to date; return whether it is."""
+def run_task(task: TaskDef, command: Sequence[str], *, keep: bool, force: bool) -> bool:
+    """Bring one task up to date; return whether it is. `command` is noted with the run."""
     workdir = workdir_of(task)
     began = time.monotonic()
     with holding(workdir, task.name) as check_held:
+        files = filedeps.files(task.file_dep, task.taskdir)
+        time.sleep(seconds_to_settle(files))  # else each job has to read them
         plan = prepare(task, workdir, keep=keep, force=force)
         for note in plan.present.lost:
             show_warning(f"{task.name}: {note}")
@@ -48,7 +65,7 @@ def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
             bar.update(done, failed)
 
         try:
-            outcome = carry_out(plan, workdir, on_progress)
+            outcome = carry_out(plan, workdir, on_progress, command)
         finally:
             bar.close()
     if outcome.ok:
@@ -56,6 +73,20 @@ def run_task(task: TaskDef, *, keep: bool, force: bool) -> bool:
     elif plan.action is Action.EVALUATE:
         _complain(outcome, workdir)
     return outcome.ok
+
+
+def foretell(task: TaskDef, *, keep: bool, force: bool) -> bool:
+    """Tell what `run_task` would do, and do nothing; return whether it would do it."""
+    workdir = workdir_of(task)
+    holder = read_holder(workdir.lock_file, workdir.holder_file)
+    plan = prepare(task, workdir, keep=keep, force=force)
+    click.echo(report.forecast(plan, held=holder is not None))
+    for line in reasons(plan, workdir):
+        click.echo(f"  {line}")
+    for note in plan.present.lost:
+        show_warning(f"{task.name}: {note}")
+    refused = plan.action in (Action.REFUSE_DIRTY, Action.REFUSE_RUNNING)
+    return holder is None and not refused
 
 
 def _complain(outcome: Outcome, workdir: Workdir) -> None:

@@ -1,24 +1,163 @@
 """Own `psy status`: it only reads, and never waits."""
 
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
 import click
 
 from psyrun import report
-from psyrun.commands.messages import show_warning
+from psyrun.commands.messages import describe, show_warning
+from psyrun.commands.options import Options
+from psyrun.commands.running import task_files
+from psyrun.commands.turns import in_turn
+from psyrun.exceptions import PsyrunError
 from psyrun.locks import read_holder
+from psyrun.plan import Action, Plan
+from psyrun.rows import RowState
 from psyrun.run import prepare, workdir_of
+from psyrun.state import TaskState, task_state
 from psyrun.tasks import TaskDef
+from psyrun.why import reasons
+from psyrun.workdir import Workdir
 
 
-def show_status(task: TaskDef, *, verbose: bool, every: bool = False) -> bool:
-    """Show how far a task is; return whether it is up to date. `every` implies `verbose`."""
+class Details(NamedTuple):
+    """What to show of a task besides its line.
+
+    Attributes
+    ----------
+    verbose : bool
+        The first failed and missing rows.
+    every : bool
+        All of them.
+    why : bool
+        What changed since its rows were evaluated.
+    """
+
+    verbose: bool = False
+    every: bool = False
+    why: bool = False
+
+
+class Status(NamedTuple):
+    """How a task is.
+
+    Attributes
+    ----------
+    plan : Plan
+        What `psy run` would do.
+    state : TaskState
+        How far the task is; while it runs, going by what was submitted.
+    workdir : Workdir
+        Its work directory.
+    holder : dict or None
+        Who holds the task.
+    running : bool
+        Whether it is held, or jobs of it are queued or running.
+    """
+
+    plan: Plan
+    state: TaskState
+    workdir: Workdir
+    holder: dict[str, Any] | None
+    running: bool
+
+    @property
+    def mark(self) -> report.Mark:
+        """How it is, in a word."""
+        return report.mark_of(self.plan, running=self.running)
+
+
+def status_of(task: TaskDef) -> Status:
+    """Look how a task is."""
     workdir = workdir_of(task)
     plan = prepare(task, workdir, verify=False)
     holder = read_holder(workdir.lock_file, workdir.holder_file)
-    running = holder is not None or plan.action is plan.action.REFUSE_RUNNING
-    click.echo(report.status_line(plan, running=running, held_by=holder))
+    running = holder is not None or plan.action is Action.REFUSE_RUNNING
+    state = plan.present.state
+    if running and plan.file.last:  # its jobs know nothing of what was edited since
+        state = task_state(workdir, plan.file.last, plan.present.sources)
+    return Status(plan, state, workdir, holder, running)
+
+
+def show_status(task: TaskDef, details: Details) -> bool:
+    """Show how far a task is; return whether it is up to date."""
+    plan, state, workdir, holder, running = status = status_of(task)
+    click.echo(report.status_line(plan, state, running=running, held_by=holder))
     for note in plan.present.lost:
         show_warning(f"{task.name}: {note}")
-    if verbose or every:
-        for line in report.status_details(plan, every=every):
+    if details.why:
+        for line in reasons(plan, workdir):
+            click.echo(f"  {line}")
+    if details.verbose:
+        for line in report.status_details(plan, every=details.every):
             click.echo(line)
-    return report.mark_of(plan, running=running) is report.Mark.UP_TO_DATE
+    return status.mark is report.Mark.UP_TO_DATE
+
+
+def print_statuses(options: Options, names: Sequence[str]) -> int:
+    """Print one JSON document about some tasks, or all; return the exit code."""
+    records: list[dict[str, Any]] = []
+
+    def look(found: tuple[str, Path]) -> bool:
+        name, file = found
+        try:
+            with _output_aside():
+                status = status_of(TaskDef(file))
+        except (PsyrunError, OSError) as err:
+            records.append({"task": name, "error": describe(err)})
+            raise
+        records.append(record(status))
+        return status.mark is report.Mark.UP_TO_DATE
+
+    code = in_turn(options, task_files(options, names).items(), look)
+    click.echo(json.dumps(records, indent=1))
+    return code
+
+
+@contextlib.contextmanager
+def _output_aside() -> Iterator[None]:
+    """Send to standard error what task files print, and what programs do that they start."""
+    with contextlib.ExitStack() as stack:
+        if sys.stdout is not None and sys.stderr is not None:  # else a shell closed them
+            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+            kept = os.dup(1)
+            stack.callback(os.close, kept)
+            os.dup2(2, 1)
+            stack.callback(os.dup2, kept, 1)
+        yield
+
+
+def record(status: Status) -> dict[str, Any]:
+    """Tell how a task is as data; the reference of file formats says what `runs` hold."""
+    plan, present, state = status.plan, status.plan.present, status.state
+    by_code = state.rows_by_code()
+    result = plan.file.result
+    return {
+        "task": plan.task.name,
+        "status": status.mark,
+        "reason": plan.reason,
+        "rows": {
+            "total": len(state.states),
+            "done": state.count(RowState.DONE),
+            "failed": state.count(RowState.FAILED),
+            "missing": state.count(RowState.MISSING),
+            "accepted": sum(by_code.get(code, 0) for code in present.run.accepted),
+        },
+        "result": result.file if result and Path(result.file).exists() else None,
+        "running": status.running,
+        "holder": status.holder,
+        "stale": [
+            {"code": code, "changes": [dataclasses.asdict(change) for change in changes]}
+            for code, changes in sorted(present.stale_codes.items())
+        ],
+        "why": list(reasons(plan, status.workdir)),
+        "runs": [dataclasses.asdict(run) for run in plan.file.runs],
+        "warnings": list(present.lost),
+    }

@@ -21,7 +21,8 @@ from psyrun.commands.storable import check_store
 from psyrun.commands.turns import each_workdir
 from psyrun.exceptions import RowError, TaskError
 from psyrun.failures import as_mapping, checked_names, describe_error
-from psyrun.loading import working_in
+from psyrun.filedigests import read_digests
+from psyrun.loading import forgetting_local_modules, working_in
 from psyrun.pspace import ParameterSpace
 from psyrun.report import in_a_line, shortened
 from psyrun.runfile import read_run_file
@@ -115,11 +116,12 @@ def _test_as_run(options: Options, name: str, workdir: Workdir, wish: Wish) -> b
     run = read_run_file(workdir, name).last
     if run is None:
         raise TaskError(f"{name} was never run; run it with: psy run {name}")
-    with _own_finders():
+    with _own_finders(), forgetting_local_modules(options.taskdir.absolute()):
         image = frozen_code(workdir.code(run.code))
         task = load_frozen(image, options.taskdir.absolute())
         space = snapshot.load(workdir.snapshot(run.snapshot), verify=True)
-        if changed := image.changed_files(task.taskdir):
+        known = read_digests(workdir.file_digests)
+        if changed := image.changed_files(task.taskdir, known):
             show_warning(f"{name}: file_dep changed since the run: {', '.join(changed)}")
         number = _checked_row(task, space, wish)
         return _try_row(Trial(task, space, number, image, f", as in run {run.number}"), wish)

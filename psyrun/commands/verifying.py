@@ -12,8 +12,7 @@ from psyrun.commands.options import Options
 from psyrun.commands.turns import each_workdir
 from psyrun.findings import Checked, Finding, Kind, Problem
 from psyrun.locks import read_holder
-from psyrun.report import printable
-from psyrun.units import size_text
+from psyrun.units import printable, size_text
 from psyrun.verify import verify
 from psyrun.workdir import Workdir
 

@@ -7,6 +7,7 @@ no fingerprint: that the function is still the same is the caller's word.
 from __future__ import annotations
 
 import pickle
+import sys
 import time
 import warnings
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from psyrun.signature import bind
 from psyrun.snapshot import encode, write_moves
 from psyrun.state import TaskState, read_sources, task_state
 from psyrun.store import DefaultStore, Store
+from psyrun.version import __version__
 from psyrun.workdir import Workdir, job_name
 
 if TYPE_CHECKING:
@@ -184,6 +186,9 @@ def _new_run(number: int, digest: str, size: int, target: _Target) -> Run:
         when=locks.now(),
         host=machine.host(),
         user=machine.user(),
+        versions={"python": sys.version.split()[0], "psyrun": __version__},
+        command=tuple(sys.argv),
+        folder=str(Path.cwd()),
     )
 
 

@@ -92,13 +92,15 @@ def style_of(user: Def, used: Def, style: str) -> str:
         return "here"
     if style in HUB_STYLES and user.module != TASK:
         style = HUB_STYLES[style]
+    if user.kind not in IN_BODY:
+        style = style.replace("inside from", "from").replace("inside", "import")
     if used.kind == "entry" and style in {"from", "star"}:
         style = "from as"  # there may be a table of its own
     if style == "package" and not used.module.startswith("pkg."):
         style = "import"
     if style == "value" and used.module != MODULES[0]:  # else it would hold other modules
         style = "import"
-    return style.removeprefix("inside ") if user.kind not in IN_BODY else style
+    return style
 
 
 def hide(user: Def, index: int, style: str) -> tuple[str, str, str]:
@@ -134,11 +136,7 @@ def use(user: Def, index: int, used: Def, style: str) -> tuple[str, str, str]:
         "through": ("import hub", f"hub.via_{leaf}.{name}"),
         "value": (f"import {module}", f"(lambda m: m.{name})({module})"),
     }[style]
-    return (
-        ("", top, expression)
-        if "inside" in style and user.kind in IN_BODY
-        else (top, "", expression)
-    )
+    return ("", top, expression) if style.startswith("inside") else (top, "", expression)
 
 
 def base_of(project: Project, index: int) -> tuple[int, str] | None:

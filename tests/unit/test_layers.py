@@ -15,12 +15,12 @@ PACKAGE = Path(psyrun.__file__).parent
 LAYERS = {
     0: "exceptions version signature columns rows settings units",
     1: "pspace files locks machine progress taskfiles npy dealing loading board "
-    "output guard syntax scopes reads effects definitions pickling",
-    2: "store scheduler localmodules filedeps reach",
-    3: "workdir journal runfile jobs snapshot code fingerprint",
-    4: "state partial merge present backend failures follow pool inspection findings",
+    "output guard syntax scopes reads effects definitions pickling git",
+    2: "store scheduler localmodules filedeps filedigests packages reach",
+    3: "workdir journal runfile jobs snapshot code presentcode fingerprint",
+    4: "state partial merge present backend failures follow pool inspection findings codediff",
     5: "tasks plan salvage mapper conclude causes verify remaining submitted",
-    6: "run rowprocess worker report",
+    6: "run rowprocess worker report why provenance",
     7: "commands main __main__",
 }
 """Rooms by layer: a room is a module or package right below `psyrun`."""
@@ -35,6 +35,7 @@ SAME_LAYER = {
     "jobs": "workdir",
     "runfile": "workdir",
     "fingerprint": "code",
+    "presentcode": "code",
     "partial": "state",
     "merge": "partial state",
     "present": "state",
@@ -43,6 +44,7 @@ SAME_LAYER = {
     "conclude": "tasks",
     "worker": "rowprocess run",
     "report": "run",
+    "run": "provenance",
     "follow": "state",
     "main": "commands",
     "__main__": "main",

@@ -3,16 +3,27 @@
 import importlib
 import linecache
 import pickle
+import runpy
 import subprocess
 import sys
 import textwrap
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from psyrun.exceptions import TaskError
-from psyrun.loading import FrozenFinder, FrozenModule, run_module, working_in
+from psyrun.loading import (
+    FrozenFinder,
+    FrozenModule,
+    forgetting_local_modules,
+    is_local,
+    local_names,
+    run_module,
+    working_in,
+)
+from tests.compiling import build, compile_without_source
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +41,14 @@ def test_the_folder_and_the_path_are_restored(tmp_path):
         assert Path.cwd() == tmp_path
         assert sys.path[0] == str(tmp_path)
     assert (Path.cwd(), sys.path) == before
+
+
+def test_modules_are_found_in_a_folder_given_by_a_relative_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "helper_rel.py").write_text("")
+    with working_in(Path("tasks")):
+        importlib.import_module("helper_rel")
 
 
 @pytest.mark.parametrize(
@@ -233,3 +252,228 @@ def test_frozen_modules_can_be_loaded_in_a_fresh_process(tmp_path):
         capture_output=True,
     )
     assert ran.stdout == "1 True\n"
+
+
+PACKAGE: dict[str, str | None] = {
+    "frozen_p/__init__.py": "",
+    "frozen_p/mod.py": "import warnings\n\ndef f():\n    return 1 / 0  # frozen\n\n"
+    "def warn():\n    warnings.warn('mind', stacklevel=1)  # frozen\n",
+}
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Freeze a package, whose files the user then changed."""
+    freeze(tmp_path, PACKAGE)
+    folder = tmp_path / "frozen_p"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("raise RuntimeError('live')\n")
+    (folder / "mod.py").write_text("# live\n" * 9)
+    (folder / "data.txt").write_text("data")
+    return folder
+
+
+@pytest.mark.usefixtures("package")
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "importlib.import_module('frozen_p.mod')",
+        "importlib.import_module('.mod', 'frozen_p')",
+        "__import__('frozen_p.mod').mod",
+        "importlib.util.module_from_spec(importlib.util.find_spec('frozen_p.mod'))",
+        "[importlib.import_module(f'frozen_p.{name}') for _, name, _ in found()][0]",
+        "importlib.reload(importlib.import_module('frozen_p.mod'))",
+    ],
+)
+def test_whatever_way_a_frozen_module_is_asked_for(tmp_path, expression):
+    import importlib.util
+    import pkgutil
+
+    def found() -> Iterable[pkgutil.ModuleInfo]:
+        return pkgutil.iter_modules(importlib.import_module("frozen_p").__path__)
+
+    module = eval(expression, {"importlib": importlib, "found": found})
+    assert module.__file__ == str(tmp_path / "frozen_p" / "mod.py")
+    assert "# frozen" in module.__loader__.get_source("frozen_p.mod")
+
+
+def test_data_beside_a_frozen_package_is_where_the_user_has_it(package):
+    import pkgutil
+    from importlib import resources
+
+    module = importlib.import_module("frozen_p.mod")
+    assert pkgutil.get_data("frozen_p", "data.txt") == b"data"
+    assert (resources.files("frozen_p") / "data.txt").read_text() == "data"
+    assert Path(str(module.__file__)).with_name("data.txt").read_text() == "data"
+    assert sys.modules["frozen_p"].__path__ == [str(package)]
+
+
+@pytest.mark.usefixtures("package")
+def test_what_is_shown_of_a_frozen_module_are_the_frozen_lines(tmp_path):
+    import inspect
+    import warnings
+
+    module = importlib.import_module("frozen_p.mod")
+    linecache.checkcache()
+    assert inspect.getsource(module.f) == "def f():\n    return 1 / 0  # frozen\n"
+    assert inspect.getsource(module) == PACKAGE["frozen_p/mod.py"]
+    assert inspect.getsourcefile(module.f) == str(tmp_path / "frozen_p" / "mod.py")
+    with pytest.raises(ZeroDivisionError) as caught:
+        module.f()
+    text = "".join(traceback.format_exception(caught.value))
+    assert f'"{tmp_path}/frozen_p/mod.py", line 4' in text
+    assert "return 1 / 0  # frozen" in text
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        module.warn()
+    shown = warnings.formatwarning(
+        warned[0].message, warned[0].category, warned[0].filename, warned[0].lineno
+    )
+    assert shown.startswith(f"{tmp_path}/frozen_p/mod.py:7: UserWarning: mind")
+    assert "# frozen" in shown
+
+
+def test_nothing_is_kept_in_the_place_of_the_users_compiled_text(package):
+    runpy.run_module("frozen_p.mod")
+    assert not (package / "__pycache__").exists()
+
+
+def test_a_frozen_namespace_package_has_all_its_folders(tmp_path, monkeypatch):
+    for folder in "ab":
+        (tmp_path / folder / "spread_n").mkdir(parents=True)
+        monkeypatch.syspath_prepend(str(tmp_path / folder))
+    (tmp_path / "a" / "spread_n" / "live.py").write_text("x = 'live'\n")
+    freeze(tmp_path / "b", {"spread_n": None, "spread_n/leaf.py": "x = 'frozen'\n"})
+    assert importlib.import_module("spread_n.leaf").x == "frozen"
+    assert importlib.import_module("spread_n.live").x == "live"
+
+
+def frozen(path: Path, name: str, tmp_path: Path) -> None:
+    """Let a compiled module be imported from a copy."""
+    copy = tmp_path / "copies" / f"{name}{FrozenModule(path, b'', False).suffix}"
+    copy.parent.mkdir()
+    copy.write_bytes(path.read_bytes())
+    module = FrozenModule(path, path.read_bytes(), is_package=False, copy=copy)
+    sys.meta_path.insert(0, FrozenFinder({name: module}))
+
+
+@pytest.mark.parametrize("options", [(), ("-DSINGLE_PHASE",)], ids=["two phases", "one phase"])
+@pytest.mark.parametrize("live", ["same", "other", "gone"])
+def test_a_frozen_compiled_module_is_loaded_from_its_copy(tmp_path, options, live):
+    name = f"fast_{live}_{len(options)}"  # the process keeps what it has loaded
+    path = build(tmp_path, name, 1, *options)
+    frozen(path, name, tmp_path)
+    if live == "other":
+        build(tmp_path, name, 2, *options)
+    elif live == "gone":
+        path.unlink()
+    module = importlib.import_module(name)
+    assert module.answer() == 1
+    assert module.__file__ == str(path)
+    assert f"{tmp_path}/copies/{name}" in Path("/proc/self/maps").read_text()
+
+
+def test_a_compiled_module_finds_libraries_beside_it(tmp_path):
+    path = build(tmp_path, "fast_lib", 1, "-DFROM_LIBRARY")
+    frozen(path, "fast_lib", tmp_path)
+    assert importlib.import_module("fast_lib").answer() == 1
+
+
+def test_a_copy_that_lacks_its_neighbours_is_told(tmp_path):
+    path = build(tmp_path, "fast_changed", 1, "-DFROM_LIBRARY")
+    frozen(path, "fast_changed", tmp_path)
+    build(tmp_path, "fast_changed", 2)
+    message = r"libfast_changed.so: .*fast_changed\.\S+ changed since the task was submitted"
+    with pytest.raises(ImportError, match=message):
+        importlib.import_module("fast_changed")
+
+
+def test_a_compiled_module_that_is_none_is_told_as_python_does(tmp_path):
+    path = build(tmp_path, "fast_bad", 1)
+    path.write_bytes(b"no library")
+    frozen(path, "fast_bad", tmp_path)
+    with pytest.raises(ImportError, match=r"fast_bad\.\S+: file too short$"):
+        importlib.import_module("fast_bad")
+
+
+def test_what_was_compiled_for_another_python_is_not_offered(tmp_path):
+    path = tmp_path / "fast_old.cpython-30-x86_64-linux-gnu.so"
+    finder = FrozenFinder({"fast_old": FrozenModule(path, b"", is_package=False)})
+    assert finder.find_spec("fast_old") is None
+
+
+def test_a_frozen_module_without_a_source_is_run(tmp_path):
+    path = compile_without_source(tmp_path, "bare", "x = 'frozen'\n")
+    frozen(path, "bare", tmp_path)
+    compile_without_source(tmp_path, "bare", "x = 'live'\n")
+    module = importlib.import_module("bare")
+    assert (module.x, module.__file__) == ("frozen", str(path))
+
+
+def test_local_modules_are_forgotten_and_others_stay(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("early_l", "late_l", "space_l/leaf"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.py").write_text("")
+    importlib.import_module("early_l")
+    for name in ("colorsys", "late_l"):
+        sys.modules.pop(name, None)
+    before = {*sys.modules}
+    with forgetting_local_modules(tmp_path):
+        for name in ("late_l", "space_l.leaf", "colorsys"):
+            importlib.import_module(name)
+        assert local_names(tmp_path, before) == ("late_l", "space_l", "space_l.leaf")
+    assert {"early_l", "colorsys"} <= sys.modules.keys()
+    assert not {"late_l", "space_l", "space_l.leaf"} & sys.modules.keys()
+
+
+def test_modules_that_are_no_modules_have_no_place(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "odd_none", None)
+    monkeypatch.setitem(sys.modules, "odd_text", "text")
+    assert not {"odd_none", "odd_text"} & {*local_names(tmp_path, ())}
+
+
+def test_a_folder_only_named_like_one_for_packages_holds_no_installed_ones(tmp_path):
+    project = tmp_path / "lib" / "python3.11" / "site-packages" / "project"
+    assert is_local(project / "helper.py", project / "psy-tasks")
+    assert not is_local(tmp_path / "site-packages" / "helper.py", project / "psy-tasks")
+
+
+def test_a_link_to_an_installed_package_is_no_local_one(tmp_path, monkeypatch):
+    """As in environments that only link to packages: the real ones are not on the path."""
+    real = tmp_path / "store" / "lib" / "python3.11" / "site-packages" / "package"
+    real.mkdir(parents=True)
+    packages = tmp_path / "view" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "package").symlink_to(real)
+    monkeypatch.syspath_prepend(str(packages))
+    assert not is_local(packages / "package" / "mod.py", tmp_path / "tasks")
+
+
+def test_a_link_from_the_packages_to_the_users_own_is_local(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages" / "mine").symlink_to(tmp_path / "mine")
+    assert is_local(tmp_path / "site-packages" / "mine" / "mod.py", tmp_path / "tasks")
+
+
+def test_the_main_program_is_no_module_that_was_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "psy"))
+    monkeypatch.setitem(sys.modules, "__mp_main__", sys.modules["__main__"])
+    assert "__mp_main__" not in local_names(tmp_path, ())
+
+
+def test_a_task_directory_among_installed_packages_is_the_users_own(tmp_path, monkeypatch):
+    packages = tmp_path / "site-packages"
+    monkeypatch.syspath_prepend(str(packages))
+    home = packages / "project" / "psy-tasks"
+    home.mkdir(parents=True)
+    assert is_local(home / "helper.py", home)
+    assert not is_local(packages / "numpy.py", home)
+    assert not is_local(home / "helper.py")
+
+
+def test_an_environment_below_the_task_directory_is_not_the_users_own(tmp_path, monkeypatch):
+    packages = tmp_path / ".venv" / "lib" / "site-packages"
+    monkeypatch.syspath_prepend(str(packages))
+    assert not is_local(packages / "numpy.py", tmp_path)

@@ -106,7 +106,7 @@ def test_odd_sources_are_read(source):
     "source", [b"X = 1\0", b"x = '\xe9'", b"\xff\xfe", b"# coding: hex\n00", b"("]
 )
 def test_what_is_no_python_imports_nothing(source, tmp_path):
-    assert local_modules([source], tmp_path) == {}
+    assert local_modules([source], tmp_path) == ({}, ())
 
 
 def test_order_is_no_name_of_its_own():

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from psyrun.exceptions import WorkdirError
+from psyrun.files import write_record
 from psyrun.runfile import Result, Run, RunFile, read_run_file, write_run_file
 from psyrun.workdir import Workdir
 
@@ -25,6 +26,9 @@ RUN = Run(
     host="h",
     user="ü",
     versions={"python": "3"},
+    command=("psy", "run", "ü x"),
+    folder="/ü",
+    git={"commit": "c", "branch": None, "dirty": True, "untracked": ["a"], "diff": "log/1"},
 )
 RESULT = Result("snap", {"code": 3}, "PickleStore", "r.pkl", ("a",), 5, 6, 7, since=2)
 
@@ -38,6 +42,15 @@ def test_what_was_written_comes_back(workdir):
     file = RunFile("t", (RUN, dataclasses.replace(RUN, number=2)), RESULT)
     write_run_file(workdir, file)
     assert read_run_file(workdir, "t") == file
+
+
+def test_a_run_noted_before_there_was_a_command_and_git_comes_back(workdir):
+    fields = dataclasses.asdict(RUN)
+    for name in ("command", "folder", "git"):
+        del fields[name]
+    write_record(workdir.run_file, 1, {"task": "t", "runs": [fields], "result": None})
+    (run,) = read_run_file(workdir, "t").runs
+    assert run == dataclasses.replace(RUN, command=(), folder="", git=None)
 
 
 def test_where_there_is_none_there_are_no_runs(workdir):
