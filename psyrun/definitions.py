@@ -4,26 +4,32 @@ Knows one module at a time, and none but by its source.
 """
 
 import ast
-import sys
+import copy
+import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
 from psyrun import syntax
+from psyrun.effects import calls_anything, changed_names, has_no_effect, is_plain
+from psyrun.reads import ANY_MODULE, IMPORTERS, Read, reads_of
 from psyrun.scopes import (
     FUNCTIONS,
     Import,
-    Read,
-    attribute_chain,
-    bound_names,
+    Scope,
+    declared_global,
+    defaults,
     imports_of,
-    reads_of,
+    scope_of,
+    statements,
 )
 
-_COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try)
-_TYPE_ALIAS: type = getattr(ast, "TypeAlias", ast.AnnAssign)
 _LABEL_CHARACTERS = 40
+_READS_NAMES_IN_TEXT = re.compile(
+    rb"^\s*(from|import)\s+(brian2?|numexpr|patsy|statsmodels)\b", re.MULTILINE
+)
+"""Imports of packages that look up names in text where they are called."""
 
 
 class Kind(StrEnum):
@@ -55,7 +61,9 @@ class Definition:
     imports : tuple
         What it imports: each name bound, and what that stands for.
     dotted : str
-        Of `import a.b.c`, all of it.
+        Of `import a.b.c`, all of it; of `from a import *`, 'a.*'.
+    also_in_text : bool
+        Whether names that occur in text may be read.
     """
 
     kind: Kind
@@ -65,14 +73,13 @@ class Definition:
     always: bool = False
     imports: tuple[tuple[str, Import], ...] = ()
     dotted: str = ""
+    also_in_text: bool = False
 
     @cached_property
     def label(self) -> str:
         """Name it, uniquely within its module but for what is defined more than once."""
         if self.kind is Kind.STATEMENT:
-            first, *others = ast.unparse(self.node).split("\n")
-            cut = bool(others) or len(first) > _LABEL_CHARACTERS
-            return first[:_LABEL_CHARACTERS].rstrip() + (" ..." if cut else "")
+            return _first_line(self.node)
         if isinstance(self.node, (*FUNCTIONS, ast.ClassDef)):
             return self.node.name
         return self.dotted or ", ".join(sorted(self.names))
@@ -87,24 +94,49 @@ class Definition:
     @cached_property
     def reads(self) -> frozenset[Read]:
         """What it reads from outside of itself."""
-        return (
-            reads_of(self.node, self.package) if self.kind is not Kind.IMPORT else frozenset()
-        )
+        if self.kind is not Kind.IMPORT:
+            return reads_of(self.node, self.package, also_in_text=self.also_in_text)
+        name, origin = self.imports[0]
+        if origin.name == "*":
+            return frozenset({Read((), origin)})
+        return frozenset({ANY_MODULE} if origin.name in IMPORTERS - {name} else ())
+
+    def has_to_do_with(self, chain: tuple[str, ...]) -> bool:
+        """Tell whether `import a.b.c` has to do with a use of `a`, with some attributes."""
+        pairs = zip(self.dotted.split("."), chain, strict=False)
+        return not self.dotted or all(one == other for one, other in pairs)
 
     @property
     def has_place(self) -> bool:
         """Whether it matters what it stands before and behind."""
         if isinstance(self.node, FUNCTIONS):
-            args = self.node.args
-            return bool(self.node.decorator_list or args.defaults or any(args.kw_defaults))
-        return self.kind is not Kind.IMPORT
+            return bool(self.node.decorator_list or defaults(self.node.args))
+        return True
 
     @property
-    def decorators(self) -> list[tuple[str, ...]]:
-        """The names of its decorators; one without a name is empty."""
-        nodes = getattr(self.node, "decorator_list", [])
-        called = [node.func if isinstance(node, ast.Call) else node for node in nodes]
-        return [attribute_chain(node) or () for node in called]
+    def is_star(self) -> bool:
+        """Whether it imports everything from a module."""
+        return any(origin.name == "*" for _, origin in self.imports)
+
+    @cached_property
+    def calls_anything(self) -> bool:
+        """Whether running it calls a function."""
+        return self.kind is not Kind.IMPORT and calls_anything(self.node)
+
+
+def _first_line(node: ast.stmt) -> str:
+    """Write the start of a statement, as its label."""
+    has_body = isinstance(getattr(node, "body", None), list)
+    if has_body:
+        node = copy.copy(node)
+        for name in {"body", "orelse", "finalbody", "handlers", "cases"} & set(node._fields):
+            setattr(node, name, [])
+    try:
+        first, *others = ast.unparse(node).split("\n")
+    except RecursionError:
+        return f"{type(node).__name__} ..."
+    cut = has_body or bool(others) or len(first) > _LABEL_CHARACTERS
+    return first[:_LABEL_CHARACTERS].rstrip() + (" ..." if cut else "")
 
 
 @dataclass(frozen=True)
@@ -117,8 +149,6 @@ class ModuleCode:
         In the order of the source; what has no effect is left out.
     stars : list of str
         The modules of which everything is imported.
-    read : set of str
-        The names that anything in the module reads.
     """
 
     definitions: list[Definition] = field(default_factory=list)
@@ -134,14 +164,19 @@ class ModuleCode:
         return found
 
     @cached_property
-    def read(self) -> set[str]:
-        """The names that anything in the module reads."""
-        return {
-            read.chain[0]
-            for definition in self.definitions
-            for read in definition.reads
-            if read.chain and read.origin is None
-        }
+    def chains(self) -> dict[str, set[tuple[str, ...]]]:
+        """The names that anything in the module reads, and with which attributes."""
+        found: dict[str, set[tuple[str, ...]]] = {}
+        for definition in self.definitions:
+            for read in definition.reads:
+                if read.chain and read.origin is None:
+                    found.setdefault(read.chain[0], set()).add(read.chain)
+        return found
+
+    def uses(self, definition: Definition) -> bool:
+        """Tell whether anything in the module uses what an import binds."""
+        chains = (chain for name in definition.names for chain in self.chains.get(name, ()))
+        return any(definition.has_to_do_with(chain) for chain in chains)
 
 
 def module_code(source: bytes, package: str, settings: Collection[str] = ()) -> ModuleCode:
@@ -158,217 +193,73 @@ def module_code(source: bytes, package: str, settings: Collection[str] = ()) -> 
 
     Raises
     ------
-    SyntaxError, ValueError
+    SyntaxError
         If it is no Python source.
     """
     code = ModuleCode()
-    for node in ast.parse(source).body:
-        for definition in _definitions(node, package, settings):
-            code.stars.extend(o.module for _, o in definition.imports if o.name == "*")
-            if definition.names != {"*"}:
-                code.definitions.append(definition)
+    also_in_text = bool(_READS_NAMES_IN_TEXT.search(source))
+    bodies = [(node, scope_of([node], package)) for node in syntax.parse(source).body]
+    origins = _origins(scope for _, scope in bodies)
+    for node, scope in bodies:
+        if has_no_effect(node, origins):
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            code.definitions.extend(_imports(node, package))
+            continue
+        plain = is_plain(node, settings, origins)
+        definition = _definition(node, scope, package, plain=plain)
+        code.definitions.append(replace(definition, also_in_text=also_in_text))
+    for definition in code.definitions:
+        code.stars.extend(o.module for _, o in definition.imports if o.name == "*")
     return code
 
 
-def _definitions(
-    node: ast.stmt, package: str, settings: Collection[str]
-) -> Iterator[Definition]:
-    """Yield what a top-level statement comes to."""
-    if _has_no_effect(node):
-        return
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        yield from _imports(node, package)
-        return
-    names = bound_names([node]) | _declared_global(node)
-    kind, always = _kind(node, settings)
+def _origins(scopes: Iterable[Scope]) -> dict[str, list[Import | None]]:
+    """Collect what names of a module stand for."""
+    origins: dict[str, list[Import | None]] = {}
+    for scope in scopes:
+        for name in scope.names:
+            origins.setdefault(name, []).extend(scope.imports.get(name, (None,)))
+    return origins
+
+
+def _definition(node: ast.stmt, scope: Scope, package: str, *, plain: bool) -> Definition:
+    """Describe a statement other than an import."""
+    kind = _kind(node, plain=plain)
+    names = scope.names | declared_global(node)
     if kind is Kind.CONSTANT:
-        names |= _roots_of_targets(node)
-    inner = tuple(pair for one in ast.walk(node) for pair in imports_of(one, package))
-    local = isinstance(node, (*FUNCTIONS, ast.ClassDef))
-    imports = tuple(pair for pair in inner if pair[0] in names) if local else inner
-    yield Definition(kind, frozenset(names), node, package, always, imports)
+        names |= changed_names(node)
+    inner = (pair for one in statements(node) for pair in imports_of(one, package))
+    imports = tuple(pair for pair in inner if pair[0] in names)
+    return Definition(kind, frozenset(names), node, package, not plain, imports)
 
 
-def _kind(node: ast.stmt, settings: Collection[str]) -> tuple[Kind, bool]:
-    """Tell what a statement is, and whether it counts wherever its module is run."""
+def _kind(node: ast.stmt, *, plain: bool) -> Kind:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
-            return Kind.FUNCTION, False
-        case ast.ClassDef(keywords=keywords):
-            return Kind.CLASS, any(not _is_plain_metaclass(keyword) for keyword in keywords)
-        case ast.AugAssign(target=ast.Name(id=name)):
-            return Kind.CONSTANT, name not in settings
-        case _ if _only_sets(node, settings) or _only_names_are_bound(node):
-            return Kind.CONSTANT, False
+            return Kind.FUNCTION
+        case ast.ClassDef():
+            return Kind.CLASS
+        case ast.AugAssign(target=ast.Name()):
+            return Kind.CONSTANT
         case _:
-            return Kind.STATEMENT, True
-
-
-def _is_plain_metaclass(keyword: ast.keyword) -> bool:
-    return keyword.arg == "metaclass" and (attribute_chain(keyword.value) or ("",))[-1] == (
-        "ABCMeta"
-    )
-
-
-def _only_names_are_bound(node: ast.stmt) -> bool:
-    """Tell whether this is a plain assignment: to names, no attributes and no items."""
-    match node:
-        case ast.Assign(targets=targets):
-            return all(map(_is_name, targets))
-        case ast.AnnAssign(target=target):
-            return _is_name(target)
-        case _:
-            return isinstance(node, _TYPE_ALIAS)
-
-
-def _is_name(target: ast.expr) -> bool:
-    match target:
-        case ast.Tuple(elts=elements) | ast.List(elts=elements):
-            return all(map(_is_name, elements))
-        case ast.Starred(value=value):
-            return _is_name(value)
-        case _:
-            return isinstance(target, ast.Name)
-
-
-def _targets(node: ast.stmt) -> list[ast.expr]:
-    match node:
-        case ast.Assign(targets=targets) | ast.Delete(targets=targets):
-            return targets
-        case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
-            return [target]
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=receiver))):
-            return [receiver]  # as in `scheduler_args.update(...)`
-        case _:
-            return []
-
-
-def _root(target: ast.expr) -> str:
-    """Name what `name.attribute[item]` starts with."""
-    while isinstance(target, ast.Attribute | ast.Subscript):
-        target = target.value
-    return target.id if isinstance(target, ast.Name) else ""
-
-
-def _only_sets(node: ast.stmt, settings: Collection[str]) -> bool:
-    """Tell whether all that a statement does is to set, or change, some of the settings."""
-    if isinstance(node, _COMPOUND):
-        inner = [s for s in _blocks(node) if not isinstance(s, ast.Import | ast.ImportFrom)]
-        return bool(inner) and all(_has_no_effect(s) or _only_sets(s, settings) for s in inner)
-    targets = _targets(node)
-    return bool(targets) and all(_root(target) in settings for target in targets)
-
-
-def _blocks(node: ast.stmt) -> Iterator[ast.stmt]:
-    """Yield the statements within a compound one."""
-    for name in ("body", "orelse", "finalbody"):
-        yield from getattr(node, name, ())
-    for handler in getattr(node, "handlers", ()):
-        yield from handler.body
-
-
-def _roots_of_targets(node: ast.stmt) -> set[str]:
-    """Name what a statement sets or changes, also by its attributes and items."""
-    inner = [one for one in ast.walk(node) if isinstance(one, ast.stmt)]
-    return {_root(target) for one in inner for target in _targets(one)} - {""}
-
-
-def _declared_global(node: ast.stmt) -> set[str]:
-    """Name what functions in there may bind at the top level."""
-    return {n for one in ast.walk(node) if isinstance(one, ast.Global) for n in one.names}
+            return Kind.CONSTANT if plain else Kind.STATEMENT
 
 
 def _imports(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[Definition]:
+    """Describe an import, name by name."""
     if isinstance(node, ast.ImportFrom) and node.module == "__future__" and not node.level:
         yield Definition(Kind.STATEMENT, frozenset(), node, package, always=True)
         return
     for alias, (name, origin) in zip(node.names, imports_of(node, package), strict=True):
         dotted = alias.name if isinstance(node, ast.Import) and not alias.asname else ""
+        is_star = origin.name == "*"
         yield Definition(
             Kind.IMPORT,
-            frozenset({name}),
+            frozenset() if is_star else frozenset({name}),
             node,
             package,
+            always=is_star,
             imports=((name, origin),),
-            dotted=dotted,
+            dotted=f"{origin.module}.*" if is_star else dotted,
         )
-
-
-def _has_no_effect(node: ast.stmt) -> bool:
-    """Tell whether nothing that a row process does can depend on a statement."""
-    if syntax.does_nothing(node):
-        return True
-    match node:
-        case ast.If(test=test, orelse=[]):
-            return _is_never(test)
-        case ast.Expr(value=ast.Call(func=func)):
-            return _sets_up_logging(func)
-        case _:
-            return False
-
-
-def _is_never(test: ast.expr) -> bool:
-    """Tell whether this is `__name__ == "__main__"` or `TYPE_CHECKING`."""
-    match test:
-        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
-            sides = {attribute_chain(side) for side in (left, right)}
-            values = {getattr(side, "value", None) for side in (left, right)}
-            return ("__name__",) in sides and "__main__" in values
-        case _:
-            return (attribute_chain(test) or ("",))[-1] == "TYPE_CHECKING"
-
-
-def _sets_up_logging(func: ast.expr) -> bool:
-    """Tell whether a call is `logging.name(...)` or `logging.getLogger(...).name(...)`."""
-    chain = attribute_chain(func)
-    if chain is None and isinstance(func, ast.Attribute) and isinstance(func.value, ast.Call):
-        chain = attribute_chain(func.value.func)
-    return chain is not None and chain[0] == "logging"
-
-
-_PURE_DECORATORS = {
-    "attr": {"attrs", "dataclass", "define", "frozen", "mutable", "s"},
-    "attrs": {"define", "frozen", "mutable"},
-    "jax": {"grad", "jit", "vmap"},
-    "numba": {"cfunc", "guvectorize", "jit", "njit", "stencil", "vectorize"},
-    "numpy": {"vectorize"},
-    "torch": {"inference_mode", "no_grad"},
-}
-"""Decorators of packages that register nothing: by package, the last names."""
-
-_BUILT_IN_DECORATORS = {"classmethod", "property", "staticmethod"}
-
-
-def registers(definition: Definition, module: ModuleCode) -> bool:
-    """Tell whether a decorator may make a definition known to somebody.
-
-    Those of the standard library don't, nor do some well-known ones; any other may.
-    """
-    return any(not _is_pure(chain, module) for chain in definition.decorators)
-
-
-def _is_pure(chain: tuple[str, ...], module: ModuleCode) -> bool:
-    if not chain:
-        return False
-    origins = _origins(chain[0], module.bindings.get(chain[0], ()))
-    if not origins:
-        return chain[0] in _BUILT_IN_DECORATORS and chain[0] not in module.bindings
-    for origin in origins:
-        if origin is None:
-            return False
-        package = origin.module.partition(".")[0]
-        last = chain[-1] if len(chain) > 1 else origin.name or ""
-        if package == "atexit" or not (
-            package in sys.stdlib_module_names or last in _PURE_DECORATORS.get(package, ())
-        ):
-            return False
-    return True
-
-
-def _origins(name: str, definitions: Iterable[Definition]) -> list[Import | None]:
-    """List what a name stands for; None for what is defined in the module itself."""
-    found: list[Import | None] = []
-    for definition in definitions:
-        imported: list[Import | None] = [o for bound, o in definition.imports if bound == name]
-        found += imported or [None]
-    return found

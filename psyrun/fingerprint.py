@@ -90,13 +90,14 @@ def fingerprint(
     if image.conf_source is not None:
         units[_CONF_MODULE] = Unit(image.conf_source, settings=HARMLESS)
     units[task] = Unit(image.task_source, settings=HARMLESS)
-    pieces = _reach(units, task, values, image.loaded)
-    found = {
-        _in_words(key, piece.kind, task): Part(
-            piece.kind, piece.digest, f"{paths[key[0]].as_posix()}:{piece.line}"
-        )
-        for key, piece in pieces.items()
-    }
+    pieces = _reach(units, task, values)
+    found: dict[str, Part] = {}
+    for key, piece in sorted(pieces.items()):
+        name = _in_words(key, piece.kind, task)
+        # `import a.b` and the name `b` in a package `a` are the same words
+        digests = [found[name].digest, piece.digest] if name in found else [piece.digest]
+        place = f"{paths[key[0]].as_posix()}:{piece.line}"
+        found[name] = Part(piece.kind, "+".join(digests), place)
     for path, digest in image.file_dep.items():
         found[f"file `{path}`"] = Part("file", digest, path)
     for name in depends_on:
@@ -109,16 +110,17 @@ def _reach(
     units: Mapping[str, Unit],
     task: str,
     values: Collection[tuple[str, str]],
-    loaded: Collection[str],
 ) -> Pieces:
     """Collect what `execute`, `setup` and the parameter values reach.
 
-    The names count in the task file if it defines them there, else in `psy-conf.py`.
+    The names count in the task file if it defines them there, else in `psy-conf.py`. Any local
+    module may be what an import with a computed name gets.
     """
     files = [module for module in (task, _CONF_MODULE) if module in units]
     roots = [[(module, name) for module in files] for name in ("execute", "setup")]
     roots += [[(module, name.partition(".")[0])] for module, name in values if module in units]
-    return reach(units, roots, entered=files, computed=loaded)
+    computed = [module for module in units if module not in files]
+    return reach(units, roots, entered=files, computed=computed)
 
 
 def _in_words(key: tuple[str, str], kind: str, task: str) -> str:

@@ -13,6 +13,7 @@ from importlib.machinery import (
 )
 from pathlib import Path
 
+from psyrun import syntax
 from psyrun.exceptions import TaskError
 from psyrun.loading import FrozenFinder, FrozenModule, is_local, working_in
 
@@ -169,8 +170,8 @@ def _ask_finders(name: str, folders: list[str] | None) -> ModuleSpec | None:
 def _imported(source: bytes, package: str) -> Iterator[str]:
     """Name every module that a source may import, packages before their members."""
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+        tree = syntax.parse(source)
+    except SyntaxError:
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -4,16 +4,33 @@ Goes from definition to definition, through the modules it is given. Reads no fi
 nothing of tasks but which names of theirs are only settings.
 """
 
+import ast
+import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 from psyrun import syntax
-from psyrun.definitions import Definition, Kind, ModuleCode, module_code, registers
-from psyrun.scopes import COMPUTED, Import, Read
+from psyrun.definitions import Definition, Kind, ModuleCode, module_code
+from psyrun.reads import CALLED, SEE_NAMES, Read
+from psyrun.scopes import COMPUTED, Import
 
-_SEES_ITS_MODULE = frozenset({"eval", "exec", "globals", "vars"})
-_KNOWS_SUBCLASSES = (b"__init_subclass__", b"__subclasses__", b"metaclass=type", b"(type)")
+_FINDS_CLASSES = re.compile(
+    rb"__init_subclass__|__subclasses__|class\s+\w+\([^)]*\btype\)|metaclass\s*=\s*(?!(abc\.)?ABCMeta\b)"
+)
+"""What source code holds that may get to know classes by a base of theirs."""
+
+_SAYS_LITTLE = frozenset({"__doc__", "__file__", "__name__", "__package__", "__spec__"})
+"""Attributes of a module that tell nothing of what it defines."""
+
+_NAMES_HELD_BY = {"builtins": SEE_NAMES, "sys": {"modules"}}
+"""What of the standard library can see names of the module that uses it."""
+
+_ORDER = "<order>"
+"""The label of the order of what is reached; no statement starts like this."""
 
 
 @dataclass(frozen=True)
@@ -102,23 +119,35 @@ class _Search:
         self.codes: dict[str, ModuleCode | None] = {}
         self.entered: dict[str, None] = {}
         self.counted: dict[str, set[Definition]] = {}
-        self.whole: set[str] = set()
+        self.whole: set[tuple[str, bool]] = set()
+        self.seen: set[tuple[str, Read]] = set()
         self.todo: list[tuple[str, Read]] = []
 
     @cached_property
-    def knows_subclasses(self) -> bool:
+    def finds_classes(self) -> bool:
         """Whether any code may find a class by its base."""
-        sources = [unit.source or b"" for unit in self.units.values()]
-        return any(word in source for source in sources for word in _KNOWS_SUBCLASSES)
+        return any(_FINDS_CLASSES.search(unit.source or b"") for unit in self.units.values())
+
+    @cached_property
+    def finds_owners(self) -> bool:
+        """Whether any code may find a class by what is an attribute of it."""
+        return any(b"__set_name__" in (unit.source or b"") for unit in self.units.values())
+
+    def read(self, module: str, chain: tuple[str, ...], origin: Import | None) -> None:
+        """Follow, later and once, what is read in a module."""
+        read = Read(chain, origin)
+        if (module, read) not in self.seen:
+            self.seen.add((module, read))
+            self.todo.append((module, read))
 
     def go_on(self) -> None:
         """Follow what was read, until nothing new comes."""
         while self.todo:
-            module, read = self.todo.pop()
-            if read.origin is None:
-                self.look_up(module, read.chain)
+            module, (chain, origin) = self.todo.pop()
+            if origin is None:
+                self.look_up(module, chain)
             else:
-                self.follow(module, read.origin, read.chain[1:], used=bool(read.chain))
+                self.follow(module, origin, chain)
 
     def code(self, module: str) -> ModuleCode | None:
         """Return a module taken apart; None for what is no Python source."""
@@ -130,49 +159,45 @@ class _Search:
             package = module if unit.is_package else module.rpartition(".")[0]
             try:
                 self.codes[module] = module_code(unit.source or b"", package, unit.settings)
-            except (SyntaxError, ValueError):
+            except SyntaxError:
                 self.codes[module] = None
         return self.codes[module]
 
     def enter(self, module: str) -> None:
         """Count what running a module does, and the packages that it is in."""
-        if module in self.entered or module not in self.units:
+        if module in self.entered:
             return
-        self.entered[module] = None
-        self.enter(module.rpartition(".")[0])
-        code = self.code(module)
+        if module in self.units:
+            self.entered[module] = None
+        if "." in module:
+            self.enter(module.rpartition(".")[0])
+        code = self.code(module) if module in self.units else None
         if code is None:
             return
-        for star in code.stars:
-            self.take_whole(star)
         for definition in code.definitions:
-            if definition.always or self.is_registered(definition, code):
+            if definition.always or self.is_found(definition):
                 self.count(module, definition)
-            elif not self.units[module].is_package:
-                self.enter_unused(definition, code)
+            elif definition.kind is Kind.IMPORT and not code.uses(definition):
+                # running the module that is imported may be the aim
+                origin = definition.imports[0][1]
+                self.read(
+                    module, (), Import(definition.dotted) if definition.dotted else origin
+                )
 
-    def is_registered(self, definition: Definition, code: ModuleCode) -> bool:
-        """Tell whether somebody may come by a definition without its name."""
-        if registers(definition, code):
-            return True
-        bases = getattr(definition.node, "bases", ())
-        return bool(bases) and definition.kind is Kind.CLASS and self.knows_subclasses
-
-    def enter_unused(self, definition: Definition, code: ModuleCode) -> None:
-        """Enter modules that are imported and never used: what running them does is the aim."""
-        if definition.kind is not Kind.IMPORT:
-            return
-        module, name = definition.imports[0][1]
-        target = f"{module}.{name}" if name else definition.dotted or module
-        if target in self.units and not definition.names & code.read:
-            self.enter(target)
+    def is_found(self, definition: Definition) -> bool:
+        """Tell whether somebody may come by a class without its name."""
+        if not isinstance(definition.node, ast.ClassDef):
+            return False
+        is_child = bool(definition.node.bases) and self.finds_classes
+        return is_child or (self.finds_owners and definition.calls_anything)
 
     def count(self, module: str, definition: Definition) -> None:
         """Count a definition, and follow what it reads."""
         counted = self.counted.setdefault(module, set())
         if definition not in counted:
             counted.add(definition)
-            self.todo += [(module, read) for read in definition.reads]
+            for chain, origin in definition.reads:
+                self.read(module, chain, origin)
 
     def look_up(self, module: str, chain: tuple[str, ...]) -> bool:
         """Reach a name of a module, with the attributes that are used of it.
@@ -187,79 +212,77 @@ class _Search:
             return False
         name, *rest = chain
         found = code.bindings.get(name, ())
-        if not found and name in _SEES_ITS_MODULE:
-            self.see_all(module)
+        if not found and name in SEE_NAMES and rest != [CALLED]:
+            self.take(module, as_value=True)
         for definition in found:
-            if definition.kind is not Kind.IMPORT or _is_part_of(definition.dotted, chain):
+            if definition.has_to_do_with(chain):
                 self.count(module, definition)
             for bound, origin in definition.imports:
                 if bound == name:
-                    self.follow(module, origin, tuple(rest))
+                    self.read(module, chain, origin)
+        for star in code.stars:
+            self.read(module, chain, Import(star, name))
         return any(definition.kind is not Kind.STATEMENT for definition in found)
 
-    def follow(
-        self, module: str, origin: Import, rest: tuple[str, ...], *, used: bool = True
-    ) -> None:
-        """Follow an import to where it leads, with the attributes that are used of that."""
+    def follow(self, module: str, origin: Import, chain: tuple[str, ...]) -> None:
+        """Follow an import to where it leads, with the attributes that are used of that.
+
+        Without a chain, nothing of it is used.
+        """
         target, name = origin
+        self.enter(target)
         if target == COMPUTED:
             for one in self.computed:
-                self.take_whole(one)
+                self.take(one, as_value=True)
         elif name == "*":
-            self.take_whole(target)
+            self.take(target, as_value=False)
         elif target in self.units:
-            self.enter(target)
-            chain = rest if name is None else (name, *rest)
-            if used:
-                self.member(target, chain)
+            if chain:
+                self.member(target, chain[1:] if name is None else (name, *chain[1:]))
             elif name is not None:
                 self.enter(f"{target}.{name}")
-        elif target == "sys" and "modules" in (name, *rest[:1]):
-            self.see_all(module)
+        elif {name, *chain[1:2]} & _NAMES_HELD_BY.get(target, set()):
+            self.take(module, as_value=True)
 
     def member(self, module: str, chain: tuple[str, ...]) -> None:
         """Reach an attribute of a module; without one, the module is used as a value."""
-        if not chain or chain[0] in ("__path__", "__dict__"):
-            self.take_whole(module)
-            return
         code = self.code(module)
-        inner = f"{module}.{chain[0]}"
-        if code is not None and chain[0] in code.bindings:
+        found = code.bindings.get(chain[0], ()) if code and chain else ()
+        is_special = not found and chain[:1] and chain[0].startswith("__")
+        if not chain or (is_special and chain[0] not in _SAYS_LITTLE):
+            self.take(module, as_value=True)
+            return
+        if found or (code and code.stars):
             self.look_up(module, chain)
-        elif inner in self.units:
-            self.enter(inner)
-            self.member(inner, chain[1:])
-        elif code is not None and "__getattr__" in code.bindings:
+        inner = f"{module}.{chain[0]}"
+        origins = [origin.module for one in found for _, origin in one.imports]
+        if inner in self.units and inner not in origins:  # else the name hides the module
+            self.read(module, chain, Import(inner))
+        elif not found:
             self.look_up(module, ("__getattr__",))
 
-    def take_whole(self, module: str) -> None:
+    def take(self, module: str, *, as_value: bool) -> None:
         """Reach all that a module defines, and what it imports by name, but for settings.
 
-        Of a package, that is all modules in it.
+        Of a package, that is all modules in it. With `as_value`, what can be got at from the
+        module itself: the modules that it imports too.
         """
-        if module in self.whole or module not in self.units:
+        if (module, as_value) in self.whole or module not in self.units:
             return
-        self.whole.add(module)
+        self.whole.add((module, as_value))
         self.enter(module)
         for other in self.units:
             if other.startswith(f"{module}."):
-                self.take_whole(other)
+                self.take(other, as_value=as_value)
         code = self.code(module)
-        settings = self.units[module].settings
+        settings = set(self.units[module].settings)
         for definition in code.definitions if code else ():
-            if definition.names and definition.names <= {*settings}:
+            if definition.names and definition.names <= settings:
                 continue
             self.count(module, definition)
-            for _, origin in definition.imports:
-                self.follow(module, origin, (), used=origin.name is not None)
-
-    def see_all(self, module: str) -> None:
-        """Reach all that code can get at which looks for names in its own module."""
-        self.take_whole(module)
-        code = self.code(module)
-        for definition in code.definitions if code else ():
-            for _, origin in definition.imports:
-                self.follow(module, origin, ())
+            for name, origin in definition.imports:
+                if as_value or origin.name is not None:
+                    self.read(module, (name,), origin)
 
     def pieces(self) -> Iterator[tuple[tuple[str, str], Piece]]:
         """Yield all that was found, in order."""
@@ -274,28 +297,43 @@ class _Search:
             yield from _pieces(module, reached)
 
 
-def _is_part_of(dotted: str, chain: tuple[str, ...]) -> bool:
-    """Tell whether `import a.b.c` has to do with a use of `a`, with some attributes."""
-    return all(one == other for one, other in zip(dotted.split("."), chain, strict=False)) or (
-        not dotted
-    )
-
-
 def _pieces(
-    module: str, reached: Iterable[Definition]
+    module: str, reached: Sequence[Definition]
 ) -> Iterator[tuple[tuple[str, str], Piece]]:
     """Yield what is reached of a module by its names, and the order if that matters."""
     by_label: dict[str, list[Definition]] = {}
-    order = []
     for definition in reached:
         by_label.setdefault(definition.label, []).append(definition)
-        order.append(definition)
     for label, found in by_label.items():
         digest = syntax.digest(one.text for one in found)
         yield (module, label), Piece(str(found[0].kind), digest, found[0].node.lineno)
-    names = [name for one in order for name in one.names]
-    repeated = {name for name in names if names.count(name) > 1}
-    placed = [one for one in order if one.has_place or one.names & repeated]
-    if repeated or any(one.always for one in placed):
-        digest = syntax.digest(one.label for one in placed)
-        yield (module, "order"), Piece("order", digest, placed[0].node.lineno)
+    order = _order(reached)
+    if order:
+        yield (module, _ORDER), Piece("order", syntax.digest(order), reached[0].node.lineno)
+
+
+def _order(reached: Sequence[Definition]) -> list[str]:
+    """List the labels of what is reached in its order; empty if that cannot matter.
+
+    It matters what stands before and behind a call, and a name that is bound twice. Imports in
+    a row may be sorted.
+    """
+    often = Counter(name for one in reached for name in one.names)
+    repeated = {name for name, times in often.items() if times > 1}
+    if not repeated and not any(one.always or one.calls_anything for one in reached):
+        return []
+    labels: list[str] = []
+    placed = [one for one in reached if one.has_place or one.names & repeated]
+    for may_be_sorted, run in groupby(placed, lambda one: _may_be_sorted(one, repeated)):
+        names = [one.label for one in run]
+        labels += sorted(names) if may_be_sorted else names
+    if any(one.is_star for one in reached):  # which may bind any name again
+        for is_star, run in groupby(reached, lambda one: one.is_star):
+            names = [one.label for one in run]
+            labels += names if is_star else sorted(names)
+    return labels
+
+
+def _may_be_sorted(definition: Definition, repeated: AbstractSet[str]) -> bool:
+    is_import = definition.kind is Kind.IMPORT and not definition.always
+    return is_import and not definition.names & repeated

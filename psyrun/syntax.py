@@ -7,30 +7,94 @@ layout, docstrings and type comments.
 
 import ast
 import hashlib
-from collections.abc import Iterable
+import re
+import warnings
+from collections.abc import Iterable, Iterator
 
 _IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
+_IDENTIFIERS = frozenset({"arg", "asname", "attr", "id", "name", "names", "rest"})
+"""Fields that hold names, of which those that are private to a class are called otherwise."""
+
+_PRIVATE = re.compile(rb"\b__(?!\w*__\b)")
+
+
+def parse(source: bytes) -> ast.Module:
+    """Parse a module; private names of classes come out as Python calls them.
+
+    Raises
+    ------
+    SyntaxError
+        If it is no Python source, whatever is wrong with it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are for who runs the code
+            tree = ast.parse(source)
+    except (ValueError, RecursionError, MemoryError) as err:
+        raise SyntaxError(str(err)) from err
+    if _PRIVATE.search(source):
+        _mangle(tree)
+    return tree
+
+
+def _mangle(tree: ast.Module) -> None:
+    """Call the names `__x` that occur in a class `_Class__x`, as Python does."""
+    todo: list[tuple[ast.AST, str]] = [(tree, "")]
+    while todo:
+        node, around = todo.pop()
+        inside = node.name.lstrip("_") if isinstance(node, ast.ClassDef) else around
+        for name, value in ast.iter_fields(node):
+            if around and name in _IDENTIFIERS:
+                setattr(node, name, _mangled(value, around))
+            where = inside if name == "body" else around
+            items = value if isinstance(value, list) else [value]
+            todo += [(item, where) for item in items if isinstance(item, ast.AST)]
+
+
+def _mangled(value: object, around: str) -> object:
+    """Mangle a name, or a list of names; modules, and names that end in `__`, stay."""
+    if isinstance(value, list):
+        return [_mangled(item, around) for item in value]
+    if not isinstance(value, str) or not value.startswith("__"):
+        return value
+    return value if value.endswith("__") or "." in value else f"_{around}{value}"
 
 
 def canonical(node: ast.AST) -> str:
     """Write a syntax tree in the canonical form."""
-    if isinstance(node, ast.Constant):
-        return _constant(node.value)
-    parts = []
-    for name, value in ast.iter_fields(node):
+    parts: list[str] = []
+    todo: list[ast.AST | str] = [node]  # no recursion: a chain of `+` can be thousands deep
+    while todo:
+        one = todo.pop()
+        if isinstance(one, str):
+            parts.append(one)
+        elif isinstance(one, ast.Constant):
+            parts.append(_constant(one.value))
+        else:
+            parts.append(type(one).__name__)
+            todo += reversed(["(", *_fields(one), ")"])
+    return "".join(parts)
+
+
+def _fields(node: ast.AST) -> Iterator[ast.AST | str]:
+    """Yield what is written between the brackets of a node."""
+    for name in node._fields:
+        value = getattr(node, name, None)
         if name in _IGNORED_FIELDS or value is None:
             continue
-        if isinstance(value, list):
-            items = [item for item in value if not does_nothing(item)]
-            if isinstance(node, ast.JoinedStr):  # Python 3.12 adds empty pieces
-                items = [item for item in items if not _is_empty_text(item)]
-            if not items:
-                continue
-            text = "[" + ",".join(_item(item) for item in items) + "]"
-        else:
-            text = _item(value)
-        parts.append(f"{name}={text}")
-    return f"{type(node).__name__}({','.join(parts)})"
+        if not isinstance(value, list):
+            yield f"{name}="
+            yield value if isinstance(value, ast.AST) else ascii(value)
+            continue
+        items = [item for item in value if not does_nothing(item)]
+        if isinstance(node, ast.JoinedStr):  # Python 3.12 adds empty pieces
+            items = [item for item in items if not _is_empty_text(item)]
+        if items:
+            yield f"{name}=["
+            for item in items:
+                yield item if isinstance(item, ast.AST) else ascii(item)
+                yield ","
+            yield "]"
 
 
 def _constant(value: object) -> str:
@@ -41,10 +105,6 @@ def _constant(value: object) -> str:
 
 def _is_empty_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and node.value == ""
-
-
-def _item(value: object) -> str:
-    return canonical(value) if isinstance(value, ast.AST) else ascii(value)
 
 
 def does_nothing(node: ast.AST) -> bool:

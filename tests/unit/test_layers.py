@@ -15,7 +15,7 @@ PACKAGE = Path(psyrun.__file__).parent
 LAYERS = {
     0: "exceptions version signature columns rows settings units",
     1: "pspace files locks machine progress taskfiles npy dealing loading board "
-    "output guard syntax scopes definitions pickling git",
+    "output guard syntax scopes reads effects definitions pickling git",
     2: "store scheduler localmodules filedeps filedigests packages reach",
     3: "workdir journal runfile jobs snapshot code presentcode fingerprint",
     4: "state partial merge present backend failures follow pool inspection findings codediff",
@@ -28,7 +28,9 @@ LAYERS = {
 SAME_LAYER = {
     "files": "machine",
     "guard": "board",
-    "definitions": "scopes syntax",
+    "reads": "scopes",
+    "effects": "scopes syntax",
+    "definitions": "effects reads scopes syntax",
     "locks": "files machine",
     "jobs": "workdir",
     "runfile": "workdir",
