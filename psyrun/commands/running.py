@@ -1,7 +1,8 @@
 """Own `psy run`, and the way every command goes through tasks."""
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -30,10 +31,17 @@ def each_task(options: Options, names: Sequence[str], action: Callable[[TaskDef]
     files = task_files(options, names)
 
     def turn(file: Path) -> bool:
-        with forgetting_local_modules(file.parent):
-            return action(TaskDef(file))
+        with loaded_task(file) as task:
+            return action(task)
 
     return in_turn(options, files.values(), turn)
+
+
+@contextlib.contextmanager
+def loaded_task(file: Path) -> Iterator[TaskDef]:
+    """Load a task for a while; the next one loads its modules itself."""
+    with forgetting_local_modules(file.parent):
+        yield TaskDef(file)
 
 
 def task_files(options: Options, names: Sequence[str]) -> dict[str, Path]:

@@ -14,7 +14,7 @@ import click
 from psyrun import report
 from psyrun.commands.messages import describe, show_warning
 from psyrun.commands.options import Options
-from psyrun.commands.running import task_files
+from psyrun.commands.running import loaded_task, task_files
 from psyrun.commands.turns import in_turn
 from psyrun.exceptions import PsyrunError
 from psyrun.locks import read_holder
@@ -108,12 +108,12 @@ def print_statuses(options: Options, names: Sequence[str]) -> int:
     def look(found: tuple[str, Path]) -> bool:
         name, file = found
         try:
-            with _output_aside():
-                status = status_of(TaskDef(file))
+            with _output_aside(), loaded_task(file) as task:
+                status = status_of(task)
+                records.append(record(status))
         except (PsyrunError, OSError) as err:
             records.append({"task": name, "error": describe(err)})
             raise
-        records.append(record(status))
         return status.mark is report.Mark.UP_TO_DATE
 
     code = in_turn(options, task_files(options, names).items(), look)
