@@ -407,6 +407,26 @@ def test_diff_can_be_applied_backwards(done):
     assert not (done.tasks / "psy-conf.py").exists()
 
 
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("A = 1\n\f\nB = 2\n", "A = 1\n\f\nB = 3\n"),
+        ("A = '\x85\u2028'\n\nB = 2\n", "A = '\x85\u2028'\n\nB = 3\n"),
+        ("A = 1\r\nB = 2\r\n", "A = 1\r\nB = 3\r\n"),
+        ("A = 1\r\nB = 2\r\n", "A = 1\nB = 2\n"),
+        ("A = 1\r\nB = 2", "A = 1\r\nB = 2\r\n"),
+    ],
+)
+def test_diff_is_a_patch_whatever_ends_a_line(done, before, now):
+    file = done.tasks / "helper.py"
+    file.write_bytes((HELPER + before).encode())
+    done.psy("run", "--force")
+    file.write_bytes((HELPER + now).encode())
+    patch = done.psy("diff").out.encode()
+    subprocess.run(["patch", "-R", "-p0", "--binary"], input=patch, check=True)
+    assert file.read_bytes() == (HELPER + before).encode()
+
+
 def test_diff_of_what_is_the_same(done):
     os.utime(done.tasks / "helper.py", (1, 1))
     ran = done.psy("diff")
