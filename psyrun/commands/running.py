@@ -11,6 +11,7 @@ from psyrun import filedeps, report, rows
 from psyrun.commands.messages import show_error, show_note, show_warning
 from psyrun.commands.options import Options
 from psyrun.commands.turns import in_turn, note_no_tasks
+from psyrun.exceptions import TaskError
 from psyrun.filedigests import seconds_to_settle
 from psyrun.loading import forgetting_local_modules
 from psyrun.locks import read_holder
@@ -59,8 +60,7 @@ def run_task(task: TaskDef, command: Sequence[str], *, keep: bool, force: bool) 
     workdir = workdir_of(task)
     began = time.monotonic()
     with holding(workdir, task.name) as check_held:
-        files = filedeps.files(task.file_dep, task.taskdir)
-        time.sleep(seconds_to_settle(files))  # else each job has to read them
+        _let_files_settle(task)
         plan = prepare(task, workdir, keep=keep, force=force)
         for note in plan.present.lost:
             show_warning(f"{task.name}: {note}")
@@ -81,6 +81,12 @@ def run_task(task: TaskDef, command: Sequence[str], *, keep: bool, force: bool) 
     elif plan.action is Action.EVALUATE:
         _complain(outcome, workdir)
     return outcome.ok
+
+
+def _let_files_settle(task: TaskDef) -> None:
+    """Wait until large files can be remembered; else each job would have to read them."""
+    with contextlib.suppress(TaskError):  # told, with the task file, when the plan is made
+        time.sleep(seconds_to_settle(filedeps.files(task.file_dep, task.taskdir)))
 
 
 def foretell(task: TaskDef, *, keep: bool, force: bool) -> bool:

@@ -91,6 +91,16 @@ def test_small_files_leave_no_memory(project):
     assert not memory(project).exists()
 
 
+@pytest.mark.parametrize("command", ["run", "status"])
+def test_a_file_that_is_not_there_is_told_with_the_task_file(project, command):
+    project.task("big", TASK.format(entries=["gone.txt"]))
+    ran = project.psy(command)
+    assert ran.code == (command == "run")
+    assert ran.err.startswith(
+        f"ERROR {project.tasks / 'task_big.py'}: file_dep names 'gone.txt'"
+    )
+
+
 @pytest.mark.parametrize("entry", ["data", "data/*.csv"])
 def test_a_file_that_comes_or_goes_makes_rows_stale(project, entry):
     project.task("big", TASK.format(entries=[entry]))
