@@ -69,6 +69,12 @@ def test_status_does_not_read_a_file_that_is_known(linked):
     assert "up to date" not in linked.psy("status").out
 
 
+def test_diff_does_not_read_a_file_that_is_known(linked):
+    linked.psy("run")
+    plant(linked)
+    assert "file big.bin changed" in linked.psy("diff").err
+
+
 def test_status_remembers_nothing(linked):
     linked.psy("run")
     memory(linked).unlink()
