@@ -15,13 +15,16 @@ from psyrun.exceptions import TaskError
 from psyrun.filedigests import seconds_to_settle
 from psyrun.loading import forgetting_local_modules
 from psyrun.locks import read_holder
-from psyrun.plan import Action
+from psyrun.plan import Action, Plan
 from psyrun.progress import Bar
 from psyrun.run import Outcome, carry_out, holding, prepare, workdir_of
+from psyrun.runfile import read_run_file
 from psyrun.taskfiles import find_task_file, find_task_files
 from psyrun.tasks import TaskDef
 from psyrun.why import reasons
 from psyrun.workdir import Workdir
+
+_ATTEMPTS = 3
 
 
 def each_task(options: Options, names: Sequence[str], action: Callable[[TaskDef], bool]) -> int:
@@ -93,7 +96,7 @@ def foretell(task: TaskDef, *, keep: bool, force: bool) -> bool:
     """Tell what `run_task` would do, and do nothing; return whether it would do it."""
     workdir = workdir_of(task)
     holder = read_holder(workdir.lock_file, workdir.holder_file)
-    plan = prepare(task, workdir, keep=keep, force=force)
+    plan = look_ahead(task, workdir, keep=keep, force=force)
     click.echo(report.forecast(plan, held=holder is not None))
     for line in reasons(plan, workdir):
         click.echo(f"  {line}")
@@ -101,6 +104,25 @@ def foretell(task: TaskDef, *, keep: bool, force: bool) -> bool:
         show_warning(f"{task.name}: {note}")
     refused = plan.action in (Action.REFUSE_DIRTY, Action.REFUSE_RUNNING)
     return holder is None and not refused
+
+
+def look_ahead(
+    task: TaskDef,
+    workdir: Workdir,
+    *,
+    keep: bool = False,
+    force: bool = False,
+    verify: bool = True,
+) -> Plan:
+    """Make the plan for a task that others may be at; as `prepare`, which see.
+
+    Where a run came or ended meanwhile, it is made again: half would be of what was before.
+    """
+    for _ in range(_ATTEMPTS):
+        plan = prepare(task, workdir, keep=keep, force=force, verify=verify)
+        if read_run_file(workdir, task.name) == plan.file:
+            break
+    return plan
 
 
 def _complain(outcome: Outcome, workdir: Workdir) -> None:

@@ -284,6 +284,55 @@ def test_status_tells_of_a_space_that_changed_while_it_runs(queued):
     )
 
 
+RACING = (
+    SCHEDULER
+    + '''
+
+class Racing(Background):
+    """While it is asked for jobs, another command does all that there is to do."""
+
+    def get_jobs(self):
+        race = Path(__file__).with_name("race")
+        if race.exists():
+            race.unlink()
+            again = [sys.executable, "-m", "psyrun", "run"]
+            subprocess.run(again, cwd=race.parents[1], check=True)
+        return super().get_jobs()
+'''
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["status", "--why"], "far: up to date, 2 rows in"),
+        (["status", "--json"], '"status": "up to date"'),
+        (["run", "--dry-run"], "far: up to date, would do nothing"),
+    ],
+)
+def test_another_run_that_ends_meanwhile_is_seen_whole(project, command, said):
+    """Not half of it: the record of runs from before, and the rows and codes from after."""
+    text = """
+    from own_scheduler import Racing as scheduler
+
+    pspace = Param(a=range(2))
+
+    def execute(a):
+        return {'y': a}
+    """
+    path = project.task("far", text)
+    (project.tasks / "own_scheduler.py").write_text("import sys\n" + RACING)
+    assert project.psy("run").code == 0
+    until(lambda: "up to date" in project.psy("status").out)
+    edit(project, "from own_scheduler import Racing as scheduler", "", path.name)
+    edit(project, "'y': a", "'y': -a", path.name)
+    (project.tasks / "race").touch()
+    ran = project.psy(*command)
+    assert not (project.tasks / "race").exists()
+    assert said in ran.out
+    assert "cannot be read" not in ran.out
+
+
 @pytest.mark.parametrize("options", [[], ["-c"], ["--force"]])
 @pytest.mark.parametrize(
     ("old", "new", "said"),
