@@ -518,3 +518,14 @@ def test_diff_of_damaged_code_says_so(done):
     ran = done.psy("diff")
     assert ran.code == 1
     assert "damaged" in ran.err
+
+
+def test_frozen_code_that_is_gone_is_written_anew_as_diff_advises(done):
+    shutil.rmtree(done.workdir("square") / "code")
+    assert "run the task again" in done.psy("diff").err
+    assert why(done) == ["all rows are done, merging: the frozen code is gone"]
+    assert done.psy("run").code == 0
+    assert done.evaluated() == []
+    assert done.psy("diff").err == "square: the code is as in run 2\n"
+    edit(done, "+ b}", "- b}")
+    assert why(done)[0] == "since run 2:"
