@@ -1,6 +1,7 @@
 """Own the differences between two codes, file by file and line by line; runs none of them."""
 
 import difflib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,5 +96,5 @@ def unified(change: FileChange, old_name: str, new_name: str) -> Iterator[str]:
 
 
 def _lines(text: bytes | None) -> list[str]:
-    decoded = (text or b"").decode("utf-8", "backslashreplace")
-    return decoded.replace("\r\n", "\n").splitlines(keepends=True) if decoded else []
+    """Cut a text into lines as `patch` does: only newlines end one, not form feeds, say."""
+    return io.StringIO((text or b"").decode("utf-8", "backslashreplace")).readlines()

@@ -6,6 +6,7 @@ name that it has in the user's directory, so that tracebacks and `__file__` lead
 
 import contextlib
 import copy
+import io
 import linecache
 import os
 import sys
@@ -22,6 +23,7 @@ from importlib.machinery import (
     SourceFileLoader,
     SourcelessFileLoader,
 )
+from importlib.util import decode_source
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -89,9 +91,18 @@ def _fill(module: ModuleType, source: bytes, *, remember: bool) -> None:
     """Run source code as a module; with `remember`, tracebacks show these very lines."""
     file = str(module.__file__)
     if remember:
-        text = source.decode("utf-8", "replace")
-        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+        text = _decoded(source)
+        lines = io.StringIO(text, newline=None).readlines()  # not at form feeds, as splitlines
+        linecache.cache[file] = (len(text), None, lines, file)
     exec(_compiled(source, file), module.__dict__)  # noqa: S102
+
+
+def _decoded(source: bytes) -> str:
+    """Decode source code as Python does; text that it would refuse, as well as can be."""
+    try:
+        return decode_source(source)
+    except (SyntaxError, UnicodeDecodeError):
+        return source.decode("utf-8", "replace")
 
 
 def _compiled(source: bytes, file: str) -> CodeType:

@@ -148,8 +148,8 @@ def _plan(
         obsolete = why_merge(file, present, task, target)
         if keep and stale:
             obsolete = "the rows by earlier code are accepted"
-        elif not workdir.snapshot(present.run.snapshot).exists():
-            obsolete = obsolete or "the snapshot of the parameter space is gone"
+        else:
+            obsolete = obsolete or _gone(workdir, present)
         action = Action.MERGE if obsolete else Action.NOTHING
         reason = f"all rows are done, merging: {obsolete}" if obsolete else "up to date"
     return Plan(
@@ -181,6 +181,17 @@ def why_merge(file: RunFile, present: Present, task: TaskDef, target: Path) -> s
         (not same_rows, "the result is of other rows"),
     )
     return next((words for differs, words in differences if differs), None)
+
+
+def _gone(workdir: Workdir, present: Present) -> str | None:
+    """Say what is gone of that which rows were evaluated with; merging writes it anew."""
+    run = present.run
+    if not workdir.snapshot(run.snapshot).exists():
+        return "the snapshot of the parameter space is gone"
+    by_it = any(source.code == run.code for source in present.sources)
+    if by_it and not workdir.code(run.code).exists():
+        return "the frozen code is gone"
+    return None
 
 
 def _why_evaluate(

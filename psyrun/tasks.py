@@ -16,7 +16,6 @@ from psyrun.code import CodeImage, frozen_modules
 from psyrun.exceptions import TaskError, TaskWarning
 from psyrun.filedigests import Digests, read_digests
 from psyrun.loading import FrozenFinder, local_names, run_module, working_in
-from psyrun.presentcode import present_code, with_packages
 from psyrun.pspace import ParameterSpace
 from psyrun.scheduler import ImmediateRun, Scheduler
 from psyrun.settings import SETTINGS, Setting
@@ -249,6 +248,9 @@ class TaskDef(Config):
         TaskError
             If a file or package that results depend on is not there.
         """
+        # row processes load tasks too, and have no use for this
+        from psyrun.presentcode import present_code, with_packages
+
         workdir = Workdir(Path(self.workdir) / self.name)
         self.digests = read_digests(workdir.file_digests)
         try:

@@ -13,6 +13,7 @@ from psyrun.commands.messages import show_note
 from psyrun.commands.options import Options
 from psyrun.commands.turns import each_workdir
 from psyrun.exceptions import TaskError
+from psyrun.filedigests import read_digests
 from psyrun.runfile import Run, read_run_file
 from psyrun.units import printable
 from psyrun.workdir import Workdir
@@ -62,7 +63,7 @@ def _show(name: str, run: Run, workdir: Workdir, taskdir: Path) -> bool:
         path = os.path.relpath(taskdir / change.path)
         for line in unified(change, f"{path}\trun {run.number}", f"{path}\tnow"):
             _show_line(line)
-    data = image.changed_files(taskdir)
+    data = image.changed_files(taskdir, read_digests(workdir.file_digests))
     for path in data:
         what = " is new" if path.endswith(" (new)") else " changed; what was in it is not kept"
         show_note(f"{name}: file {printable(path.removesuffix(' (new)'))}{what}")

@@ -14,13 +14,13 @@ import click
 from psyrun import report
 from psyrun.commands.messages import describe, show_warning
 from psyrun.commands.options import Options
-from psyrun.commands.running import task_files
+from psyrun.commands.running import loaded_task, look_ahead, task_files
 from psyrun.commands.turns import in_turn
 from psyrun.exceptions import PsyrunError
 from psyrun.locks import read_holder
 from psyrun.plan import Action, Plan
 from psyrun.rows import RowState
-from psyrun.run import prepare, workdir_of
+from psyrun.run import workdir_of
 from psyrun.state import TaskState, task_state
 from psyrun.tasks import TaskDef
 from psyrun.why import reasons
@@ -77,7 +77,7 @@ class Status(NamedTuple):
 def status_of(task: TaskDef) -> Status:
     """Look how a task is."""
     workdir = workdir_of(task)
-    plan = prepare(task, workdir, verify=False)
+    plan = look_ahead(task, workdir, verify=False)
     holder = read_holder(workdir.lock_file, workdir.holder_file)
     running = holder is not None or plan.action is Action.REFUSE_RUNNING
     state = plan.present.state
@@ -108,12 +108,12 @@ def print_statuses(options: Options, names: Sequence[str]) -> int:
     def look(found: tuple[str, Path]) -> bool:
         name, file = found
         try:
-            with _output_aside():
-                status = status_of(TaskDef(file))
+            with _output_aside(), loaded_task(file) as task:
+                status = status_of(task)
+                records.append(record(status))
         except (PsyrunError, OSError) as err:
             records.append({"task": name, "error": describe(err)})
             raise
-        records.append(record(status))
         return status.mark is report.Mark.UP_TO_DATE
 
     code = in_turn(options, task_files(options, names).items(), look)

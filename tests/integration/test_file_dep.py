@@ -69,6 +69,12 @@ def test_status_does_not_read_a_file_that_is_known(linked):
     assert "up to date" not in linked.psy("status").out
 
 
+def test_diff_does_not_read_a_file_that_is_known(linked):
+    linked.psy("run")
+    plant(linked)
+    assert "file big.bin changed" in linked.psy("diff").err
+
+
 def test_status_remembers_nothing(linked):
     linked.psy("run")
     memory(linked).unlink()
@@ -89,6 +95,16 @@ def test_small_files_leave_no_memory(project):
     (project.tasks / "small.txt").write_text("x")
     assert project.psy("run").code == 0
     assert not memory(project).exists()
+
+
+@pytest.mark.parametrize("command", ["run", "status"])
+def test_a_file_that_is_not_there_is_told_with_the_task_file(project, command):
+    project.task("big", TASK.format(entries=["gone.txt"]))
+    ran = project.psy(command)
+    assert ran.code == (command == "run")
+    assert ran.err.startswith(
+        f"ERROR {project.tasks / 'task_big.py'}: file_dep names 'gone.txt'"
+    )
 
 
 @pytest.mark.parametrize("entry", ["data", "data/*.csv"])

@@ -1,5 +1,7 @@
 """Jobs run what was submitted, whatever happens meanwhile to the modules that they import."""
 
+import json
+
 import pytest
 
 from tests.background import SCHEDULER
@@ -163,6 +165,9 @@ def test_each_task_sees_the_modules_that_it_loads_itself(project):
     assert project.evaluated() == ["1"]
     assert project.psy("run").code == 0
     assert project.evaluated() == ["1"]
+    assert project.psy("status").out.count("up to date") == 2
+    marks = [task["status"] for task in json.loads(project.psy("status", "--json").out)]
+    assert marks == ["up to date", "up to date"]
     (project.tasks / "plugin.py").write_text("X = 2\n")
     ran = project.psy("run")
     assert ran.err.count("`plugin.X` changed") == 2

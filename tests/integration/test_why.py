@@ -303,6 +303,55 @@ def test_status_tells_of_a_space_that_changed_while_it_runs(queued):
     )
 
 
+RACING = (
+    SCHEDULER
+    + '''
+
+class Racing(Background):
+    """While it is asked for jobs, another command does all that there is to do."""
+
+    def get_jobs(self):
+        race = Path(__file__).with_name("race")
+        if race.exists():
+            race.unlink()
+            again = [sys.executable, "-m", "psyrun", "run"]
+            subprocess.run(again, cwd=race.parents[1], check=True)
+        return super().get_jobs()
+'''
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["status", "--why"], "far: up to date, 2 rows in"),
+        (["status", "--json"], '"status": "up to date"'),
+        (["run", "--dry-run"], "far: up to date, would do nothing"),
+    ],
+)
+def test_another_run_that_ends_meanwhile_is_seen_whole(project, command, said):
+    """Not half of it: the record of runs from before, and the rows and codes from after."""
+    text = """
+    from own_scheduler import Racing as scheduler
+
+    pspace = Param(a=range(2))
+
+    def execute(a):
+        return {'y': a}
+    """
+    path = project.task("far", text)
+    (project.tasks / "own_scheduler.py").write_text("import sys\n" + RACING)
+    assert project.psy("run").code == 0
+    until(lambda: "up to date" in project.psy("status").out)
+    edit(project, "from own_scheduler import Racing as scheduler", "", path.name)
+    edit(project, "'y': a", "'y': -a", path.name)
+    (project.tasks / "race").touch()
+    ran = project.psy(*command)
+    assert not (project.tasks / "race").exists()
+    assert said in ran.out
+    assert "cannot be read" not in ran.out
+
+
 @pytest.mark.parametrize("options", [[], ["-c"], ["--force"]])
 @pytest.mark.parametrize(
     ("old", "new", "said"),
@@ -426,6 +475,26 @@ def test_diff_can_be_applied_backwards(done):
     assert not (done.tasks / "psy-conf.py").exists()
 
 
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("A = 1\n\f\nB = 2\n", "A = 1\n\f\nB = 3\n"),
+        ("A = '\x85\u2028'\n\nB = 2\n", "A = '\x85\u2028'\n\nB = 3\n"),
+        ("A = 1\r\nB = 2\r\n", "A = 1\r\nB = 3\r\n"),
+        ("A = 1\r\nB = 2\r\n", "A = 1\nB = 2\n"),
+        ("A = 1\r\nB = 2", "A = 1\r\nB = 2\r\n"),
+    ],
+)
+def test_diff_is_a_patch_whatever_ends_a_line(done, before, now):
+    file = done.tasks / "helper.py"
+    file.write_bytes((HELPER + before).encode())
+    done.psy("run", "--force")
+    file.write_bytes((HELPER + now).encode())
+    patch = done.psy("diff").out.encode()
+    subprocess.run(["patch", "-R", "-p0", "--binary"], input=patch, check=True)
+    assert file.read_bytes() == (HELPER + before).encode()
+
+
 def test_diff_of_what_is_the_same(done):
     os.utime(done.tasks / "helper.py", (1, 1))
     ran = done.psy("diff")
@@ -468,3 +537,14 @@ def test_diff_of_damaged_code_says_so(done):
     ran = done.psy("diff")
     assert ran.code == 1
     assert "damaged" in ran.err
+
+
+def test_frozen_code_that_is_gone_is_written_anew_as_diff_advises(done):
+    shutil.rmtree(done.workdir("square") / "code")
+    assert "run the task again" in done.psy("diff").err
+    assert why(done) == ["all rows are done, merging: the frozen code is gone"]
+    assert done.psy("run").code == 0
+    assert done.evaluated() == []
+    assert done.psy("diff").err == "square: the code is as in run 2\n"
+    edit(done, "+ b}", "- b}")
+    assert why(done)[0] == "since run 2:"

@@ -196,3 +196,12 @@ def test_numbers_need_no_numpy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def test_jobs_load_nothing_that_only_reads_the_present_code() -> None:
+    program = "import psyrun.worker, sys; print([m for m in sys.modules if 'psyrun' in m])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    rooms = "presentcode localmodules packages fingerprint reach scopes definitions git"
+    assert [room for room in rooms.split() if f"'psyrun.{room}'" in done.stdout] == []

@@ -158,6 +158,24 @@ def test_the_encoding_of_a_frozen_text_is_respected(tmp_path):
     assert run_module("task_x", tmp_path / "task_x.py", source).x == "é"
 
 
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        (b"A = 1\n\x0c\n1 / 0  # third\n", "1 / 0  # third"),
+        ("A = '\x85\u2028'\n\n1 / 0  # third\n".encode(), "1 / 0  # third"),
+        (b"A = 1\r\n\r\n1 / 0  # third\r\n", "1 / 0  # third"),
+        (b"# coding: latin-1\n\n1 / 0  # dritt\xe9\n", "1 / 0  # dritté"),
+        (b"\xef\xbb\xbf1 / 0  # first\n", "1 / 0  # first"),
+    ],
+)
+def test_tracebacks_show_the_line_that_python_means(tmp_path, source, line):
+    with pytest.raises(TaskError) as caught:
+        run_module("task_x", tmp_path / "task_x.py", source)
+    cause = caught.value.__cause__
+    assert cause is not None
+    assert traceback.extract_tb(cause.__traceback__)[-1].line == line
+
+
 def freeze(folder: Path, sources: dict[str, str | None]) -> None:
     """Let modules be imported from frozen text by file name; None is a folder without one."""
     modules = {}
