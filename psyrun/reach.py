@@ -214,8 +214,9 @@ class _Search:
         found = code.bindings.get(name, ())
         if not found and name in SEE_NAMES and rest != [CALLED]:
             self.take(module, as_value=True)
+        is_rebound = not all(definition.dotted for definition in found)
         for definition in found:
-            if definition.has_to_do_with(chain):
+            if is_rebound or definition.has_to_do_with(chain):
                 self.count(module, definition)
             for bound, origin in definition.imports:
                 if bound == name:

@@ -132,9 +132,8 @@ class _Reader:
         self.found.add(Read(chain))
 
     def read_name(self, node: ast.Name, scopes: _Scopes) -> _Todo:
-        """Read a name; one that is declared global counts also where it is set."""
-        is_global = bool(scopes) and node.id in scopes[-1].of_module
-        if isinstance(node.ctx, ast.Load) or is_global:
+        """Read a name where it is not set; its being set counts where it is read."""
+        if isinstance(node.ctx, ast.Load):
             self.note((node.id,), scopes)
         if node.id in IMPORTERS:
             self.found.add(ANY_MODULE)
@@ -187,13 +186,13 @@ class _Reader:
         sees_locals = node.args or any(not scope.is_class for scope in scopes)
         if sees_locals and len(chain) == 1 and chain[0] in _SEE_LOCALS:
             self.note((*chain, CALLED), scopes)
-            return _all([*node.args, *node.keywords], scopes)
+            return _all(node.args, scopes)
         return _all(ast.iter_child_nodes(node), scopes)
 
     def _import_by_call(self, name: ast.expr, call: ast.Call, *, returns_top: bool) -> None:
         """Note a module that is imported by `import_module` or by `__import__`."""
         start, is_all = _known_start(name, self.package)
-        if start.startswith(".") and not returns_top:
+        if start.startswith("."):
             start = self._absolute(start, _argument(call, 1, "package"))
         if start and is_all:
             self.found.add(Read((start,), Import(start)))

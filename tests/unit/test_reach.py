@@ -609,6 +609,14 @@ def test_a_value_is_a_root():
     assert not reaches(source, values=[("helper", "g")])
 
 
+def test_the_module_of_a_value_is_run():
+    old = {"task": "def execute(f): return f(1)", "helper": "def f(a): return a\nprint(1)"}
+    new = edited(old, "helper", "print(1)", "print(2)")
+    counted = changed(old, new, values=[("helper", "f")])
+    assert counted == {"helper:print(1)", "helper:print(2)", "helper:<order>"}
+    assert changed(old, new) == set()
+
+
 @pytest.mark.parametrize("statement", ["print(1)", "for i in x: y", "TABLE[1] = 2", "x.y = 1"])
 def test_statements_count_where_a_module_is_run(statement):
     helper = f"def f(a): return a\n\nTABLE = {{}}\n{statement}\n"
