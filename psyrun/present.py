@@ -148,8 +148,8 @@ def _differing(
     for other in others:
         try:
             old = frozen_code(workdir.code(other))
-        except (WorkdirError, FileNotFoundError):
-            found[other] = [Change("its frozen code, which cannot be read", "code")]
+        except WorkdirError:
+            found[other] = [Change("its frozen code (which cannot be read)", "code")]
             continue
         values = {*old.values} & {*image.values}
         parts = (fingerprint(one, values, depends_on) for one in (old, image))
