@@ -30,7 +30,7 @@ class FileChange:
     new: bytes | None
 
 
-def changed_files(old: CodeImage, taskdir: Path) -> list[FileChange]:
+def file_changes(old: CodeImage, taskdir: Path) -> list[FileChange]:
     """Compare a frozen code with the present files; the task file first, then by path.
 
     Parameters
