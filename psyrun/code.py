@@ -17,6 +17,7 @@ from psyrun.exceptions import WorkdirError
 from psyrun.filedigests import Digests
 from psyrun.files import read_record, replacing_folder, write_record
 from psyrun.loading import FrozenModule
+from psyrun.taskfiles import CONF, CONF_MODULE
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
@@ -122,7 +123,7 @@ class CodeImage:
         if folder.exists():
             try:
                 frozen_code(folder)
-            except (WorkdirError, FileNotFoundError):
+            except WorkdirError:
                 shutil.rmtree(folder, ignore_errors=True)
             else:
                 return
@@ -131,7 +132,7 @@ class CodeImage:
             (new / "task").mkdir()
             (new / "task" / self.task_file).write_bytes(self.task_source)
             if self.conf_source is not None:
-                (new / "task" / "psy-conf.py").write_bytes(self.conf_source)
+                (new / "task" / CONF).write_bytes(self.conf_source)
             (new / "modules").mkdir()
             for name, module in self.modules.items():
                 if module.source is not None:
@@ -148,7 +149,7 @@ def with_values(image: CodeImage, references: Iterable[tuple[str, str]]) -> Code
     references : iterable of (module, name)
         All functions and classes that occur in the space.
     """
-    own = {Path(image.task_file).stem, "psy_conf", *image.modules}
+    own = {Path(image.task_file).stem, CONF_MODULE, *image.modules}
     values = sorted({(module, name) for module, name in references if module in own})
     return dataclasses.replace(image, values=tuple(values))
 
@@ -171,7 +172,7 @@ def frozen_code(folder: Path) -> CodeImage:
         image = CodeImage(
             manifest["task_file"],
             (task / manifest["task_file"]).read_bytes(),
-            (task / "psy-conf.py").read_bytes() if manifest["conf"] else None,
+            (task / CONF).read_bytes() if manifest["conf"] else None,
             modules,
             manifest["file_dep"],
             tuple(manifest.get("patterns", ())),

@@ -30,7 +30,7 @@ class FileChange:
     new: bytes | None
 
 
-def changed_files(old: CodeImage, taskdir: Path) -> list[FileChange]:
+def file_changes(old: CodeImage, taskdir: Path) -> list[FileChange]:
     """Compare a frozen code with the present files; the task file first, then by path.
 
     Parameters
@@ -70,6 +70,8 @@ def _read(path: Path) -> bytes | None:
 def unified(change: FileChange, old_name: str, new_name: str) -> Iterator[str]:
     """Write the difference in the unified format, line by line.
 
+    Bytes that are no UTF-8 stand there as surrogates, from which they can be had again.
+
     Parameters
     ----------
     change : FileChange
@@ -97,4 +99,4 @@ def unified(change: FileChange, old_name: str, new_name: str) -> Iterator[str]:
 
 def _lines(text: bytes | None) -> list[str]:
     """Cut a text into lines as `patch` does: only newlines end one, not form feeds, say."""
-    return io.StringIO((text or b"").decode("utf-8", "backslashreplace")).readlines()
+    return io.StringIO((text or b"").decode("utf-8", "surrogateescape")).readlines()

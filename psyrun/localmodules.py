@@ -16,6 +16,7 @@ from pathlib import Path
 from psyrun import syntax
 from psyrun.exceptions import TaskError
 from psyrun.loading import FrozenFinder, FrozenModule, is_local, working_in
+from psyrun.scopes import absolute
 
 _SUFFIXES = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES, *BYTECODE_SUFFIXES)
 
@@ -178,10 +179,7 @@ def _imported(source: bytes, package: str) -> Iterator[str]:
             for alias in node.names:
                 yield from _prefixes(alias.name)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                anchor = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*anchor, base] if base else anchor)
+            base = absolute(node.module or "", node.level, package)
             yield from _prefixes(base)
             yield from (f"{base}.{alias.name}" for alias in node.names if base)
 

@@ -149,7 +149,7 @@ def _differing(
     for other in others:
         try:
             old = frozen_code(workdir.code(other))
-        except (WorkdirError, FileNotFoundError):
+        except WorkdirError:
             found[other] = [Change("the copy of the code as run cannot be read", "code")]
             continue
         values = frozenset(old.values) & frozenset(image.values)

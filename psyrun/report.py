@@ -28,19 +28,22 @@ def announcement(plan: Plan) -> str:
     """Say what a plan is about to do."""
     name = plan.task.name
     if plan.action is Action.EVALUATE:
-        jobs = len(plan.shares)
-        return f"{name}: {plan.reason}, {jobs:,} job" + ("" if jobs == 1 else "s")
+        return f"{name}: {plan.reason}, {_jobs_text(len(plan.shares))}"
     return f"{name}: {plan.reason}"
+
+
+def _jobs_text(size: int) -> str:
+    return f"{size:,} job" + ("" if size == 1 else "s")
 
 
 def forecast(plan: Plan, *, held: bool) -> str:
     """Say what `psy run` would do now, `held` if another command is at the task."""
-    name, jobs = plan.task.name, len(plan.shares)
+    name = plan.task.name
     if held:
         return f"{name}: would start nothing: another command holds the task; psy status {name}"
     match plan.action:
         case Action.EVALUATE:
-            work = f"{jobs:,} job" + ("" if jobs == 1 else "s")
+            work = _jobs_text(len(plan.shares))
             where = type(plan.task.scheduler).__name__
             return f"{name}: would evaluate {plan.reason}, {work}, {where}"
         case Action.MERGE:
@@ -157,10 +160,6 @@ def errors_line(name: str, errors: Errors | None) -> str:
         parts.append("no errors")
         parts += [f"{rows.text(errors.missing)} missing"] if errors.missing else []
     return f"{name}: {', '.join(parts)}"
-
-
-def _jobs_text(size: int) -> str:
-    return f"{size:,} job" + ("" if size == 1 else "s")
 
 
 def cause_details(cause: Cause, log: Path | None = None) -> Iterator[str]:

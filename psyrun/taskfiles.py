@@ -8,6 +8,9 @@ from pathlib import Path
 from psyrun.exceptions import TaskError
 
 CONF = "psy-conf.py"
+CONF_MODULE = "psy_conf"
+"""The name of the module that `psy-conf.py` is run as."""
+
 PREFIX = "task_"
 _NAME = re.compile(r"\w[\w.-]*")
 

@@ -23,6 +23,7 @@ from psyrun.signature import check_call, takes
 from psyrun.store import DefaultStore, Store
 from psyrun.taskfiles import (
     CONF,
+    CONF_MODULE,
     close_matches,
     declared,
     find_task_file,
@@ -32,7 +33,6 @@ from psyrun.taskfiles import (
 from psyrun.workdir import Workdir
 
 _CLOSE = 0.8
-_CONF_MODULE = "psy_conf"
 _NO_SLIPS = frozenset({"names"})
 """Names like a setting's that one would give to something else."""
 
@@ -86,7 +86,7 @@ class Config:
     @classmethod
     def load_from_file(cls, filename: str | os.PathLike[str]) -> Self:
         """Read the settings in a file such as `psy-conf.py`."""
-        _, settings = _load(Path(filename).absolute(), _CONF_MODULE)
+        _, settings = _load(Path(filename).absolute(), CONF_MODULE)
         return cls(**settings)
 
 
@@ -210,14 +210,14 @@ class TaskDef(Config):
     ) -> None:
         self.path = Path(path).absolute()
         self.digests = Digests()
-        before = {*sys.modules, _CONF_MODULE, self.path.stem}
+        before = {*sys.modules, CONF_MODULE, self.path.stem}
         self.conf_path = self._conf_path(conf, image)
         settings: dict[str, Any] = {}
         if isinstance(conf, Config):
             settings |= vars(conf) | {"name": None}
         elif self.conf_path is not None:
             frozen = image.conf_source if image else None
-            settings |= _load(self.conf_path, _CONF_MODULE, frozen)[1]
+            settings |= _load(self.conf_path, CONF_MODULE, frozen)[1]
         source = image.task_source if image else None
         self.module, own = _load(self.path, self.path.stem, source)
         self.loaded = image.loaded if image else local_names(self.taskdir, before)

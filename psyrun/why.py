@@ -1,4 +1,4 @@
-"""Own the reasons why a task is not up to date, told line by line; pure text."""
+"""Own the reasons why a task is not up to date, told line by line; only read."""
 
 import os
 import reprlib
@@ -105,7 +105,7 @@ def _of_versions(plan: Plan, workdir: Workdir) -> Iterator[str]:
         return
     try:
         before = frozen_code(workdir.code(last.code)).packages
-    except (WorkdirError, FileNotFoundError):
+    except WorkdirError:
         return
     for name in sorted(before.keys() & now.keys() - {*plan.task.depends_on}):
         if before[name] != now[name]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from psyrun.code import frozen_code
-from psyrun.codediff import changed_files, unified
+from psyrun.codediff import file_changes, unified
 from psyrun.commands.messages import show_note
 from psyrun.commands.options import Options
 from psyrun.commands.turns import each_workdir
@@ -58,7 +58,7 @@ def _run(workdir: Workdir, name: str, number: int | None) -> Run | None:
 
 def _show(name: str, run: Run, workdir: Workdir, taskdir: Path) -> bool:
     image = frozen_code(workdir.code(run.code))
-    changes = changed_files(image, taskdir)
+    changes = file_changes(image, taskdir)
     for change in changes:
         path = os.path.relpath(taskdir / change.path)
         for line in unified(change, f"{path}\trun {run.number}", f"{path}\tnow"):
@@ -75,7 +75,7 @@ def _show(name: str, run: Run, workdir: Workdir, taskdir: Path) -> bool:
 def _show_line(line: str) -> None:
     """Print a line; on a terminal in colour, and so that it does nothing else to it."""
     if not sys.stdout.isatty():
-        click.echo(line)
+        click.echo(line.encode("utf-8", "surrogateescape"))  # a patch, byte by byte
         return
     text = line[:1] + printable(line[1:].replace("\t", "    "))
     colour = _COLOURS.get(line[:1])

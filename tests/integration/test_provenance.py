@@ -275,7 +275,7 @@ def test_a_package_that_is_not_installed_is_named_with_what_to_do(square, comman
     assert square.evaluated() == []
 
 
-@pytest.mark.parametrize("command", [["list"], ["errors"], ["verify"], ["clean"]])
+@pytest.mark.parametrize("command", [["list"], ["errors"], ["diff"], ["verify"], ["clean"]])
 def test_what_needs_no_plan_does_not_mind(square, command):
     edit(square, "max_jobs", "depends_on = ['numpi']\nmax_jobs")
     assert psy_main(command) == 0

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -478,21 +479,22 @@ def test_diff_can_be_applied_backwards(done):
 @pytest.mark.parametrize(
     ("before", "now"),
     [
-        ("A = 1\n\f\nB = 2\n", "A = 1\n\f\nB = 3\n"),
-        ("A = '\x85\u2028'\n\nB = 2\n", "A = '\x85\u2028'\n\nB = 3\n"),
-        ("A = 1\r\nB = 2\r\n", "A = 1\r\nB = 3\r\n"),
-        ("A = 1\r\nB = 2\r\n", "A = 1\nB = 2\n"),
-        ("A = 1\r\nB = 2", "A = 1\r\nB = 2\r\n"),
+        (b"A = 1\n\f\nB = 2\n", b"A = 1\n\f\nB = 3\n"),
+        (b"A = '\xc2\x85\xe2\x80\xa8'\n\nB = 2\n", b"A = '\xc2\x85\xe2\x80\xa8'\n\nB = 3\n"),
+        (b"A = 1\r\nB = 2\r\n", b"A = 1\r\nB = 3\r\n"),
+        (b"A = 1\r\nB = 2\r\n", b"A = 1\nB = 2\n"),
+        (b"# coding: latin-1\nA = '\xe9'\n", b"# coding: latin-1\nA = '\xe8'\n"),
     ],
 )
-def test_diff_is_a_patch_whatever_ends_a_line(done, before, now):
+def test_diff_is_a_patch_whatever_is_in_a_file(done, before, now):
     file = done.tasks / "helper.py"
-    file.write_bytes((HELPER + before).encode())
+    file.write_bytes(before + HELPER.encode())
     done.psy("run", "--force")
-    file.write_bytes((HELPER + now).encode())
-    patch = done.psy("diff").out.encode()
+    file.write_bytes(now + HELPER.encode())
+    diff = [sys.executable, "-m", "psyrun", "diff"]
+    patch = subprocess.run(diff, capture_output=True, check=True).stdout
     subprocess.run(["patch", "-R", "-p0", "--binary"], input=patch, check=True)
-    assert file.read_bytes() == (HELPER + before).encode()
+    assert file.read_bytes() == before + HELPER.encode()
 
 
 def test_diff_of_what_is_the_same(done):
