@@ -11,6 +11,9 @@ from psyrun import syntax
 from psyrun.scopes import Import, attribute_chain, blocks, same_scope, scope_of, statements
 
 _COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.TryStar, ast.Match)
+_HARMLESS_BESIDE = (ast.Import, ast.ImportFrom, ast.Break, ast.Continue)
+"""Statements that may stand beside the setting of settings."""
+
 _TYPE_ALIAS: type = getattr(ast, "TypeAlias", ast.AnnAssign)
 
 Origins = Mapping[str, Collection[Import | None]]
@@ -137,7 +140,7 @@ def _only_sets(node: ast.stmt, settings: Collection[str], origins: Origins) -> b
         targets = _targets(one)
         if targets and all(_root(target) in settings for target in targets):
             sets_any = True
-        elif not (isinstance(one, ast.Import | ast.ImportFrom) or has_no_effect(one, origins)):
+        elif not (isinstance(one, _HARMLESS_BESIDE) or has_no_effect(one, origins)):
             return False
     return sets_any
 
@@ -192,7 +195,7 @@ _BUILT_IN_DECORATORS = {"classmethod", "property", "staticmethod"}
 
 _OF_PROPERTIES = {"deleter", "getter", "setter"}
 
-_HOOKS = {"atexit", "codecs", "gc", "signal", "sys", "threading"}
+_HOOKS = {"atexit", "codecs", "gc", "sys", "threading"}
 """Modules of the standard library that functions can be registered with."""
 
 

@@ -221,7 +221,7 @@ class _Search:
             for bound, origin in definition.imports:
                 if bound == name:
                     self.read(module, chain, origin)
-        for star in code.stars:
+        for star in code.stars if not name.startswith("__") else ():
             self.read(module, chain, Import(star, name))
         return any(definition.kind is not Kind.STATEMENT for definition in found)
 

@@ -353,7 +353,9 @@ def _known_start(node: ast.expr, package: str) -> tuple[str, bool]:
         match part:
             case ast.Constant(value=str(text)):
                 start += text
-            case ast.Name(id="__name__" | "__package__"):
+            case ast.Name("__name__" | "__package__") | ast.Attribute(
+                ast.Name("__spec__"), "parent"
+            ):
                 start += package
             case _:
                 return start, False

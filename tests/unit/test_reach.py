@@ -366,6 +366,41 @@ class A:
     x = helper.f(1)
     y = x
 def execute(a): return A
+---
+import helper, installed
+class Unused(installed.Base, key=1):
+    x = helper.f(1)
+def execute(a): return a
+---
+import helper, installed
+class Unused(metaclass=installed.Meta):
+    x = helper.f(1)
+def execute(a): return a
+---
+import helper, atexit
+@atexit.register
+def last(): helper.f(1)
+def execute(a): return a
+---
+import helper, sys
+@sys.path_hooks.append
+def hook(path): helper.f(path)
+def execute(a): return a
+---
+import helper, gc
+@gc.callbacks.append
+def note(phase, info): helper.f(phase)
+def execute(a): return a
+---
+import helper, codecs
+@codecs.register
+def search(name): helper.f(name)
+def execute(a): return a
+---
+import helper, threading
+@threading.settrace
+def trace(*arguments): helper.f(arguments)
+def execute(a): return a
 """
 
 NOT_REACHING = """
@@ -617,7 +652,13 @@ def test_the_module_of_a_value_is_run():
     assert changed(old, new) == set()
 
 
-@pytest.mark.parametrize("statement", ["print(1)", "for i in x: y", "TABLE[1] = 2", "x.y = 1"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *("print(1)", "for i in x: y", "TABLE[1] = 2", "x.y = 1", "x += 1", "del x"),
+        *("[1].append(2)", "(lambda: 1)()", "x().y()", "x[0]()", "assert x"),
+    ],
+)
 def test_statements_count_where_a_module_is_run(statement):
     helper = f"def f(a): return a\n\nTABLE = {{}}\n{statement}\n"
     for execute, counts in (("helper.f(a)", True), ("a", False)):
