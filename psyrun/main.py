@@ -169,6 +169,10 @@ def status(  # noqa: PLR0913 - one for each option
     from psyrun.commands.running import each_task
     from psyrun.commands.status import Details, print_statuses, show_status
 
+    if as_json and (verbose or every or why):
+        raise click.UsageError(
+            "--json tells why as it is; leave out --why, --verbose and --all"
+        )
     if as_json:
         code = print_statuses(obj, tasks)
     else:

@@ -1,8 +1,9 @@
-"""Own the finding of task files by name, without running any."""
+"""Own what task files tell without being run: their names, and which names they never use."""
 
 import ast
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from psyrun.exceptions import TaskError
@@ -117,3 +118,26 @@ def workdir_root(taskdir: str | os.PathLike[str], name: str, path: Path | None) 
     conf = Path(taskdir) / CONF
     folder = (path and declared(path, "workdir")) or declared(conf, "workdir") or "psy-work"
     return Path(folder) / name
+
+
+def unused_names(source: bytes) -> Iterator[tuple[str, int]]:
+    """Yield the public names that a file defines at top level and never reads."""
+    tree = ast.parse(source)
+    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    used = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+    for node in tree.body:
+        for name in _assigned(node):
+            if name not in used and not name.startswith("_"):
+                yield name, node.lineno
+
+
+def _assigned(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.Assign(targets=targets):
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+        case ast.FunctionDef(name=name):
+            return [name]
+        case _:
+            return []

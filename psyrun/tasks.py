@@ -1,11 +1,10 @@
 """Own task files: which there are, what they set, and whether that can be used."""
 
-import ast
 import os
 import reprlib
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +28,7 @@ from psyrun.taskfiles import (
     find_task_file,
     find_task_files,
     name_from,
+    unused_names,
 )
 from psyrun.workdir import Workdir
 
@@ -86,7 +86,8 @@ class Config:
     @classmethod
     def load_from_file(cls, filename: str | os.PathLike[str]) -> Self:
         """Read the settings in a file such as `psy-conf.py`."""
-        _, settings = _load(Path(filename).absolute(), CONF_MODULE)
+        path = Path(filename).absolute()
+        _, settings = _load(path, CONF_MODULE, _read(path))
         return cls(**settings)
 
 
@@ -213,12 +214,13 @@ class TaskDef(Config):
         before = {*sys.modules, CONF_MODULE, self.path.stem}
         self.conf_path = self._conf_path(conf, image)
         settings: dict[str, Any] = {}
+        self._conf_source: bytes | None = None
         if isinstance(conf, Config):
             settings |= vars(conf) | {"name": None}
         elif self.conf_path is not None:
-            frozen = image.conf_source if image else None
-            settings |= _load(self.conf_path, CONF_MODULE, frozen)[1]
-        source = image.task_source if image else None
+            self._conf_source = image.conf_source if image else _read(self.conf_path)
+            settings |= _load(self.conf_path, CONF_MODULE, self._conf_source or b"")[1]
+        source = self._source = image.task_source if image else _read(self.path)
         self.module, own = _load(self.path, self.path.stem, source)
         self.loaded = image.loaded if image else local_names(self.taskdir, before)
         super().__init__(**settings | own)
@@ -246,7 +248,8 @@ class TaskDef(Config):
         Raises
         ------
         TaskError
-            If a file or package that results depend on is not there.
+            If a file or package that results depend on is not there, or the task file or
+            `psy-conf.py` is no longer as it was when it was run.
         """
         # row processes load tasks too, and have no use for this
         from psyrun.presentcode import present_code, with_packages
@@ -261,9 +264,17 @@ class TaskDef(Config):
                 digests=self.digests,
                 loaded=self.loaded,
             )
+            self._refuse_edited(image)
             return with_packages(image, self.depends_on, self.python)
         except TaskError as err:
             raise TaskError(f"{self.path}: {err}") from err
+
+    def _refuse_edited(self, image: CodeImage) -> None:
+        """Make sure that what was run is what is there now: jobs get that."""
+        if image.task_source != self._source:
+            raise TaskError("it changed since it was run for its settings; try again")
+        if image.conf_source != self._conf_source:
+            raise TaskError(f"{CONF} changed since it was run for its settings; try again")
 
     def check(self) -> None:
         """Make sure that the task can be evaluated.
@@ -294,23 +305,24 @@ class TaskDef(Config):
             raise TaskError(f"{self.path}: {problem}; the parameters are: {have}")
 
 
-def _load(
-    path: Path, name: str, frozen: bytes | None = None
-) -> tuple[ModuleType, dict[str, Any]]:
-    """Run a file, or a frozen copy in its place, and pick out what it sets.
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        raise TaskError(f"cannot read {path}: {err.strerror}") from err
+
+
+def _load(path: Path, name: str, source: bytes) -> tuple[ModuleType, dict[str, Any]]:
+    """Run a file's text, which may be a frozen copy, and pick out what it sets.
 
     Raises
     ------
     TaskError
         If it cannot be run, or a name looks like a misspelt setting and is never used.
     """
-    try:
-        source = path.read_bytes() if frozen is None else frozen
-    except OSError as err:
-        raise TaskError(f"cannot read {path}: {err.strerror}") from err
     with working_in(path.parent):
         module = run_module(name, path, source)
-    for unused, line in _unused_names(source):
+    for unused, line in unused_names(source):
         if unused in SETTINGS or unused in _NO_SLIPS:
             continue
         close = close_matches(unused, list(SETTINGS), _CLOSE)
@@ -327,29 +339,6 @@ def _load(
         }
     except TaskError as err:
         raise TaskError(f"{path}: {err}") from err
-
-
-def _unused_names(source: bytes) -> Iterator[tuple[str, int]]:
-    """Yield the public names that a file defines at top level and never reads."""
-    tree = ast.parse(source)
-    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
-    used = {name.id for name in names if isinstance(name.ctx, ast.Load)}
-    for node in tree.body:
-        for name in _assigned(node):
-            if name not in used and not name.startswith("_"):
-                yield name, node.lineno
-
-
-def _assigned(node: ast.stmt) -> list[str]:
-    match node:
-        case ast.Assign(targets=targets):
-            return [target.id for target in targets if isinstance(target, ast.Name)]
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            return [name]
-        case ast.FunctionDef(name=name):
-            return [name]
-        case _:
-            return []
 
 
 def load_frozen(image: CodeImage, taskdir: Path) -> TaskDef:

@@ -294,3 +294,10 @@ def test_a_new_version_makes_no_row_stale(square, tmp_path, monkeypatch):
     assert square.evaluated() == ["4"]
     old, new = read_run_file(Workdir(square.workdir("square")), "square").runs
     assert (old.versions["numpy"] != "99.0", new.versions["numpy"]) == (True, "99.0")
+
+
+@pytest.mark.parametrize("option", ["--why", "-v", "--all"])
+def test_json_tells_all_as_it_is(square, option):
+    ran = square.psy("status", "--json", option)
+    assert ran.code == 2
+    assert "leave out --why, --verbose and --all" in ran.err

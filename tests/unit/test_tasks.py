@@ -317,3 +317,15 @@ def test_frozen_code_has_the_defaults_of_its_time(tmp_path, frozen):
     image = CodeImage("task_x.py", source, frozen)
     task = TaskDef(tmp_path / "task_x.py", image=image)
     assert task.max_jobs == (7 if frozen else 100)
+
+
+@pytest.mark.parametrize("name", ["task_a.py", "psy-conf.py"])
+def test_a_file_that_changed_while_it_was_run_is_no_code_to_submit(tmp_path, name):
+    """Its space and its settings are of the text before, and jobs would get the one after."""
+    (tmp_path / "task_a.py").write_text("def execute(a): return {}\n")
+    (tmp_path / "psy-conf.py").write_text("max_jobs = 3\n")
+    task = TaskDef(tmp_path / "task_a.py")
+    task.code()
+    (tmp_path / name).write_text("def execute(a): return {'y': 1}\n")
+    with pytest.raises(TaskError, match="changed since it was run for its settings; try again"):
+        task.code()
