@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from psyrun.taskfiles import CONF, CONF_MODULE
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
+_LOOKS_APART = 10
+"""How many times as long as a look at files takes there is until the next."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,34 @@ class CodeImage:
             for name, module in self.modules.items():
                 if module.source is not None:
                     (new / "modules" / f"{name}{module.suffix}").write_bytes(module.source)
+
+
+class FileWatch:
+    """Looks now and then whether the files that a code depends on are as they were.
+
+    Parameters
+    ----------
+    image : CodeImage
+        The code.
+    taskdir : Path
+        The task directory.
+    digests : Digests
+        What is known of large files.
+    """
+
+    def __init__(self, image: CodeImage, taskdir: Path, digests: Digests) -> None:
+        self._image, self._taskdir, self._digests = image, taskdir, digests
+        self._due = 0.0
+
+    def changed(self) -> list[str]:
+        """List the files that changed; nothing if looking so soon would take too long."""
+        began = time.monotonic()
+        if began < self._due:
+            return []
+        found = self._image.changed_files(self._taskdir, self._digests)
+        ended = time.monotonic()
+        self._due = ended + _LOOKS_APART * (ended - began)
+        return found
 
 
 def with_values(image: CodeImage, references: Iterable[tuple[str, str]]) -> CodeImage:

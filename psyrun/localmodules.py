@@ -16,7 +16,7 @@ from pathlib import Path
 from psyrun import syntax
 from psyrun.exceptions import TaskError
 from psyrun.loading import FrozenFinder, FrozenModule, is_local, working_in
-from psyrun.scopes import absolute
+from psyrun.scopes import absolute, attribute_chain
 
 _SUFFIXES = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES, *BYTECODE_SUFFIXES)
 
@@ -182,9 +182,24 @@ def _imported(source: bytes, package: str) -> Iterator[str]:
             base = absolute(node.module or "", node.level, package)
             yield from _prefixes(base)
             yield from (f"{base}.{alias.name}" for alias in node.names if base)
+        elif isinstance(node, ast.Call):
+            yield from _prefixes(_imported_by_call(node, package))
+
+
+def _imported_by_call(node: ast.Call, package: str) -> str:
+    """Name the module that `import_module("name")` or the like imports; empty for any other."""
+    match [attribute_chain(node.func), *node.args]:
+        case [(*_, "import_module" | "__import__"), ast.Constant(value=str(name)), *rest]:
+            level = len(name) - len(name.lstrip("."))
+            match [*rest, *(k.value for k in node.keywords if k.arg == "package")]:
+                case [ast.Constant(value=str(anchor)), *_]:
+                    package = anchor
+            return absolute(name.lstrip("."), level, package)
+        case _:
+            return ""
 
 
 def _prefixes(name: str) -> Iterator[str]:
-    parts = name.split(".")
+    parts = name.split(".") if name else []
     for end in range(1, len(parts) + 1):
         yield ".".join(parts[:end])

@@ -2,13 +2,16 @@
 
 import io
 import pickle
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from psyrun.exceptions import ParameterSpaceError
 
 Reference = tuple[str, str]
 """A function or class: its module, and its qualified name in there."""
+
+WHOLE = "*"
+"""Stands for all of a module."""
 
 _NAMED = (type, FunctionType, BuiltinFunctionType)
 
@@ -51,7 +54,11 @@ class _Pickler(pickle.Pickler):
 
 
 def _reference(value: Any) -> Reference:
-    named = value if isinstance(value, _NAMED) else type(value)
+    """Name a function, what wraps one, a class, a module, or the class of an object."""
+    if isinstance(value, ModuleType):
+        return value.__name__, WHOLE
+    wraps = isinstance(getattr(value, "__wrapped__", None), FunctionType)
+    named = value if wraps or isinstance(value, _NAMED) else type(value)
     return str(named.__module__), named.__qualname__
 
 

@@ -204,16 +204,15 @@ def _why_evaluate(
 ) -> str:
     size, count = present.run.size, rows.count(todo)
     if file.last is not None and present.run.since == present.run.number:
-        return f"all {rows.text(size)} again, by --force"
+        return f"{'all ' if size > 1 else ''}{rows.text(size)} again, by --force"
     if stale:
         changed = next(iter(sorted(stale.values(), key=len)))
         what = changes_text(changed)
         keeps = f"`psy run -c` keeps the {by_earlier:,} done"
         if action is Action.REFUSE_DIRTY:
             return f"{what}; {keeps}"
-        again = (
-            f"all {rows.text(size)} again" if count == size else f"{count:,} of {size:,} rows"
-        )
+        everything = f"{'all ' if size > 1 else ''}{rows.text(size)} again"
+        again = everything if count == size else f"{count:,} of {size:,} rows"
         return f"{again}: {what}; {keeps}"
     if count == size:
         return rows.text(size)

@@ -92,7 +92,8 @@ def reach(
     units : dict
         All modules that may be reached, by name. What is not there is taken as fixed.
     roots : iterable of sequences of (module, name)
-        The names to start from; of each sequence up to the first that is sure to be defined.
+        The names to start from, '*' for a module as a whole; of each sequence up to the first
+        that is sure to be defined.
     entered : iterable of str
         Modules that are run in any case.
     computed : iterable of str
@@ -104,7 +105,9 @@ def reach(
     for alternatives in roots:
         for module, name in alternatives:
             search.enter(module)
-            if search.look_up(module, (name,)):
+            if name == "*":
+                search.take(module, as_value=True)
+            elif search.look_up(module, (name,)):
                 break
     search.go_on()
     return dict(search.pieces())

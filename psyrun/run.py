@@ -178,12 +178,10 @@ def carry_out(
         if frozen.exists():
             plan.present.image.freeze(frozen)  # a copy that is damaged is written anew
         return _outcome(plan, plan.present.state, plan.resultfile)
+    check_writable(plan)
     workdir.make()
     workdir.tidy()
     remove_abandoned(plan.resultfile)
-    check_target(plan.task.store, plan.resultfile, plan.file.result)
-    if plan.action is Action.EVALUATE:
-        check_parameters(plan.task.store, plan.task.pspace, plan.task.exclude_from_result)
     from psyrun.provenance import record  # which what is up to date can do without
 
     run = record(plan, workdir, sys.argv if command is None else command)
@@ -196,6 +194,14 @@ def carry_out(
         words = _run_here(plan, workdir, run, on_progress)
         return dataclasses.replace(_conclude(plan, workdir, file, run), last_words=words)
     return _conclude(plan, workdir, file, run)
+
+
+def check_writable(plan: Plan) -> None:
+    """Raise a `StoreError` if the result of a plan cannot be written where it should be."""
+    if plan.action in (Action.EVALUATE, Action.MERGE):
+        check_target(plan.task.store, plan.resultfile, plan.file.result)
+    if plan.action is Action.EVALUATE:
+        check_parameters(plan.task.store, plan.task.pspace, plan.task.exclude_from_result)
 
 
 def _warn_of_refusal(plan: Plan) -> None:

@@ -3,10 +3,11 @@
 import ast
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from psyrun.exceptions import TaskError
+from psyrun.exceptions import TaskError, TaskWarning
 
 CONF = "psy-conf.py"
 CONF_MODULE = "psy_conf"
@@ -39,9 +40,13 @@ def find_task_files(taskdir: str | os.PathLike[str]) -> dict[str, Path]:
     for path in sorted(folder.glob(f"{PREFIX}*.py")):
         name = declared(path, "name") or name_from(path)
         if not _NAME.fullmatch(name):
-            raise TaskError(
-                f"{path}: {name!r} is no name for a task; use letters, digits, '_', '-' and '.'"
+            warnings.warn(
+                f"{str(path)!r} is left out, as {name!r} is no name for a task; rename it with "
+                "letters, digits, '_', '-' and '.'",
+                TaskWarning,
+                stacklevel=2,
             )
+            continue
         if name in files:
             raise TaskError(f"{files[name]} and {path} both declare the task {name!r}")
         files[name] = path

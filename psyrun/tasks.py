@@ -107,7 +107,7 @@ def _checked(setting: Setting, value: Any) -> Any:
         return None
     if kind in {"scheduler", "store"} and isinstance(value, type):
         value = _made(setting, value)
-    elif kind in {"names", "files"} and isinstance(value, Iterable):
+    elif kind in {"names", "files"} and isinstance(value, Iterable | os.PathLike):
         value = [value] if isinstance(value, str | os.PathLike) else list(value)
     elif kind == "path" and isinstance(value, os.PathLike):
         value = os.fspath(value)
@@ -265,6 +265,7 @@ class TaskDef(Config):
                 loaded=self.loaded,
             )
             self._refuse_edited(image)
+            self._refuse_own(image)
             return with_packages(image, self.depends_on, self.python)
         except TaskError as err:
             raise TaskError(f"{self.path}: {err}") from err
@@ -275,6 +276,18 @@ class TaskDef(Config):
             raise TaskError("it changed since it was run for its settings; try again")
         if image.conf_source != self._conf_source:
             raise TaskError(f"{CONF} changed since it was run for its settings; try again")
+
+    def _refuse_own(self, image: CodeImage) -> None:
+        """Make sure that no result depends on what the run itself writes."""
+        workdir = Path(self.workdir) / self.name
+        own = [path.resolve() for path in (workdir, Path(self.resultfile or workdir))]
+        for name in (*image.file_dep, *image.patterns):
+            path = (self.taskdir / name).resolve()
+            if any(one.is_relative_to(path) or path.is_relative_to(one) for one in own):
+                raise TaskError(
+                    f"file_dep includes {name}, where a run writes itself; name the files or "
+                    "folders that it only reads"
+                )
 
     def check(self) -> None:
         """Make sure that the task can be evaluated.

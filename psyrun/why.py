@@ -40,7 +40,10 @@ def reasons(plan: Plan, workdir: Workdir) -> Iterator[str]:
         told.append(plan.reason)
     last = plan.file.last
     if not told and last is not None:
-        told.append(f"nothing that results depend on changed since run {last.number}")
+        files = (
+            "" if plan.task.file_dep else " (files that are read count if file_dep names them)"
+        )
+        told.append(f"nothing that results depend on changed since run {last.number}{files}")
     yield from told
     yield from versions
 
@@ -51,7 +54,8 @@ def _of_code(plan: Plan) -> Iterator[str]:
     by_rows = {source.code for source in present.sources if source.done}
     groups: dict[tuple[bool, tuple[Change, ...]], list[str]] = {}
     for code, changes in present.changes.items():
-        if changes and (code in by_rows or (last and last.code == code)):
+        of_last = not by_rows and last is not None and last.code == code
+        if changes and (code in by_rows or of_last):
             accepted = code in present.run.accepted
             groups.setdefault((accepted, tuple(changes)), []).append(code)
     for key in sorted(groups, key=lambda key: _last_run(plan.file, groups[key])):

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from psyrun import machine, rowprocess, rows, snapshot
 from psyrun.board import IDLE, Board
-from psyrun.code import CodeImage, frozen_code
+from psyrun.code import CodeImage, FileWatch, frozen_code
 from psyrun.dealing import Dealer
 from psyrun.exceptions import PsyrunError, TaskError, WorkdirError
 from psyrun.failures import describe_death
@@ -69,11 +69,13 @@ class Supervisor:
     image: CodeImage = field(init=False)
     dealer: Dealer = field(init=False)
     pool: Pool = field(init=False)
+    watch: FileWatch = field(init=False)
     failed: bool = False
     _ended: bool = False
     _last_cause: str = ""
     _deaths: dict[int, int] = field(default_factory=dict)
     _tries: dict[tuple[int, int], int] = field(default_factory=dict)
+    _begun: set[int] = field(default_factory=set)
     _untold: deque[DeadRow] = field(default_factory=deque)
     _journals: dict[str, JournalWriter] = field(default_factory=dict)
     _count_due: float = 0.0
@@ -85,9 +87,8 @@ class Supervisor:
         self.image = frozen_code(self.workdir.code(first.code))
         snapshot.check(self.workdir.snapshot(first.snapshot))
         known = read_digests(self.workdir.file_digests)
-        changed = self.image.changed_files(Path(first.taskdir), known)
-        if changed:
-            self._fail_jobs(_changed_error(changed))
+        self.watch = FileWatch(self.image, Path(first.taskdir), known)
+        if self._fails_by_files():
             return 1
         todo = [left_to_do(self.workdir, job) for job in self.jobs]
         size = max(1, min(self.pool_size, sum(map(rows.count, todo))))
@@ -174,10 +175,22 @@ class Supervisor:
             return
         block = self.dealer.next_block()
         if block is not None:
+            if block[0] not in self._begun and self._fails_by_files():
+                return
+            self._begun.add(block[0])
             member.job, member.block = block
             member.order({"job": member.job, "rows": member.block})
             return
         member.order("stop")
+
+    def _fails_by_files(self) -> bool:
+        """Let all jobs fail if a file that results depend on has changed since submission."""
+        changed = self.watch.changed()
+        if changed:
+            what = f"file_dep changed since the task was submitted: {', '.join(changed[:5])}"
+            message = f"{what}; run the task again"
+            self._fail_jobs(describe_death(message, kind=TaskError.__name__))
+        return bool(changed)
 
     def _look_for_overdue(self) -> None:
         """End the processes that have been at one row for longer than the timeout."""
@@ -335,12 +348,6 @@ def _say(message: str, lifeline: int | None = None) -> None:
     if lifeline is not None:
         with suppress(OSError):  # not more than fits, since it is read only at the end
             os.write(lifeline, f"{message[:_MOST_WORDS]}\n".encode(errors="replace"))
-
-
-def _changed_error(files: Sequence[str]) -> dict[str, Any]:
-    listed = ", ".join(files[:5])
-    message = f"file_dep changed since the task was submitted: {listed}; run the task again"
-    return describe_death(message, kind=TaskError.__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -74,7 +74,7 @@ def _show(name: str, run: Run, workdir: Workdir, taskdir: Path) -> bool:
 
 def _show_line(line: str) -> None:
     """Print a line; on a terminal in colour, and so that it does nothing else to it."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         click.echo(line.encode("utf-8", "surrogateescape"))  # a patch, byte by byte
         return
     text = line[:1] + printable(line[1:].replace("\t", "    "))

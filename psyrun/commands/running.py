@@ -17,7 +17,7 @@ from psyrun.loading import forgetting_local_modules
 from psyrun.locks import read_holder
 from psyrun.plan import Action, Plan
 from psyrun.progress import Bar
-from psyrun.run import Outcome, carry_out, holding, prepare, workdir_of
+from psyrun.run import Outcome, carry_out, check_writable, holding, prepare, workdir_of
 from psyrun.runfile import read_run_file
 from psyrun.taskfiles import find_task_file, find_task_files
 from psyrun.tasks import TaskDef
@@ -67,6 +67,7 @@ def run_task(task: TaskDef, command: Sequence[str], *, keep: bool, force: bool) 
         plan = prepare(task, workdir, keep=keep, force=force)
         for note in plan.present.lost:
             show_warning(f"{task.name}: {note}")
+        check_writable(plan)
         if plan.action in (Action.EVALUATE, Action.MERGE):
             show_note(report.announcement(plan))
         bar = Bar(rows.count(plan.todo), task.name)
@@ -97,6 +98,7 @@ def foretell(task: TaskDef, *, keep: bool, force: bool) -> bool:
     workdir = workdir_of(task)
     holder = read_holder(workdir.lock_file, workdir.holder_file)
     plan = look_ahead(task, workdir, keep=keep, force=force)
+    check_writable(plan)
     click.echo(report.forecast(plan, held=holder is not None))
     for line in reasons(plan, workdir):
         click.echo(f"  {line}")

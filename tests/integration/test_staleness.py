@@ -603,3 +603,132 @@ def test_older_generations_stay_until_a_new_result_stands(square):
     assert square.psy("run", "--force").code == 0
     assert len([*(square.workdir("square") / "code").iterdir()]) == 1
     assert len([*(square.workdir("square") / "pspace").iterdir()]) == 1
+
+
+VALUES = """
+import functools
+import helper
+
+pspace = Param(f=[{value}])
+exclude_from_result = ['f']
+
+@functools.lru_cache
+def cached(a):
+    return helper.X * a
+
+def execute(f):
+    counted(1)
+    return {{'y': {call}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "call"),
+    [
+        ("helper", "f.X"),
+        ("lambda a: helper.X * a", "f(1)"),
+        ("functools.partial(helper.times, 2)", "f(1)"),
+        ("helper.cached", "f(1)"),
+        ("functools.partial(helper.cached, 2)", "f()"),
+        ("helper.Thing()", "f.value()"),
+    ],
+)
+def test_what_occurs_as_a_value_counts(project, value, call):
+    project.task("values", VALUES.format(value=value, call=call))
+    helper = project.tasks / "helper.py"
+    helper.write_text(
+        "import functools\n\nX = 1\n\ndef times(a, b):\n    return X * a * b\n\n"
+        "@functools.lru_cache\ndef cached(a):\n    return X * a\n\n"
+        "class Thing:\n    def value(self):\n        return X\n"
+    )
+    ran = project.psy("run")
+    assert ran.code == 0, ran.err
+    project.evaluated()
+    assert "up to date" in project.psy("run").out
+    before = project.result("values")["y"]
+    helper.write_text(helper.read_text().replace("X = 1", "X = 3"))
+    ran = project.psy("run")
+    assert "`helper.X` changed" in ran.err
+    assert project.evaluated() == ["1"]
+    assert project.result("values")["y"] == [3 * before[0]]
+
+
+def test_a_module_imported_by_a_call_with_its_name_counts(project):
+    project.task(
+        "square",
+        """
+        import importlib
+
+        pspace = Param(a=[1])
+
+        def execute(a):
+            counted(a)
+            return {'y': importlib.import_module('late').X}
+        """,
+    )
+    late = project.tasks / "late.py"
+    late.write_text("X = 1\n")
+    project.psy("run")
+    late.write_text("X = 2\n")
+    assert "`late.X` changed" in project.psy("run").err
+    assert project.result("square")["y"] == [2]
+
+
+def test_a_file_dependency_that_changes_during_a_run_fails_the_jobs_that_follow(project):
+    project.task(
+        "square",
+        """
+        pspace = Param(a=range(6))
+        file_dep = ['data.txt']
+        pool_size = 1
+
+        def execute(a):
+            counted(a)
+            if a == 1:
+                with open('data.txt', 'w') as file:
+                    file.write('another')
+            return {'y': a}
+        """,
+    )
+    data = project.tasks / "data.txt"
+    data.write_text("one")
+    ran = project.psy("run")
+    assert ran.code == 1
+    assert "file_dep changed since the task was submitted: data.txt" in ran.err
+    assert project.evaluated() == ["0", "1"]
+    data.write_text("one")
+    assert project.psy("run").code == 0
+    assert project.evaluated() == ["2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize("entry", ["..", "../psy-work", "../psy-work/square", "results"])
+def test_a_run_depends_on_nothing_that_it_writes(square, entry):
+    edit(
+        square,
+        "pspace =",
+        f"file_dep = ['{entry}']; resultfile = 'psy-tasks/results/r.pkl'\npspace =",
+    )
+    (square.tasks / "results").mkdir()
+    for options in (["--dry-run"], []):
+        ran = square.psy("run", *options)
+        assert ran.code == 1
+        assert "where a run writes itself" in ran.err
+    assert square.evaluated() == []
+
+
+def test_a_dry_run_refuses_where_a_run_would(project):
+    project.task("square", "pspace = Param(f=[lambda: 1])\ndef execute(f): return {'y': f()}\n")
+    for options in (["--dry-run"], []):
+        ran = project.psy("run", *options)
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err.startswith("ERROR ")
+    assert not (project.workdir("square") / "run.json").exists()
+
+
+def test_a_file_with_another_kind_of_name_is_left_out(square):
+    shutil.copy(square.tasks / "task_square.py", square.tasks / "task_square (copy).py")
+    ran = square.psy("run")
+    assert ran.code == 0
+    assert "WARNING" in ran.err
+    assert "rename it" in ran.err
+    assert square.evaluated() == []

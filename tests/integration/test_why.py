@@ -550,3 +550,17 @@ def test_frozen_code_that_is_gone_is_written_anew_as_diff_advises(done):
     assert done.psy("diff").err == "square: the code is as in run 2\n"
     edit(done, "+ b}", "- b}")
     assert why(done)[0] == "since run 2:"
+
+
+def test_an_accepted_edit_that_is_taken_back_is_no_reason(done):
+    """The rows are by the very code that is there."""
+    edit(done, "SCALE = 2", "SCALE = 3", "helper.py")
+    done.psy("run", "-c")
+    edit(done, "SCALE = 3", "SCALE = 2", "helper.py")
+    assert why(done) == ["nothing that results depend on changed since run 2"]
+
+
+def test_files_are_spoken_of_where_none_is_named(project):
+    project.task("square", "pspace = Param(a=[1])\ndef execute(a): return {'y': a}\n")
+    project.psy("run")
+    assert why(project)[0].endswith("(files that are read count if file_dep names them)")
