@@ -121,7 +121,7 @@ class Definition:
     @cached_property
     def calls_anything(self) -> bool:
         """Whether running it calls a function."""
-        return self.kind is not Kind.IMPORT and calls_anything(self.node)
+        return calls_anything(self.node)
 
 
 def _first_line(node: ast.stmt) -> str:
@@ -169,7 +169,7 @@ class ModuleCode:
         found: dict[str, set[tuple[str, ...]]] = {}
         for definition in self.definitions:
             for read in definition.reads:
-                if read.chain and read.origin is None:
+                if read.origin is None:
                     found.setdefault(read.chain[0], set()).add(read.chain)
         return found
 

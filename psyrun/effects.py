@@ -174,7 +174,7 @@ def calls_anything(node: ast.stmt) -> bool:
     todo: list[ast.AST] = [node]
     while todo:
         one = todo.pop()
-        if isinstance(one, ast.Call) or getattr(one, "decorator_list", None):
+        if isinstance(one, ast.Call):
             return True
         todo += same_scope(one)
         todo += one.body if isinstance(one, ast.ClassDef) else []

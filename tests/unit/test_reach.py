@@ -750,6 +750,40 @@ def test_lines_are_told():
     assert found["helper", "SCALE"].line == 5
 
 
+def test_kinds_and_labels_are_in_the_users_words():
+    source = """
+        from __future__ import annotations
+        import os, os.path as p
+        from math import *
+        A, B = 1, 2
+        A += 1
+        def f():
+            global G
+        async def g(): pass
+        class C: pass
+        if A:
+            pass
+        print('a text that is much longer than a label can be')
+        def execute(a): return os, p, B, f, g, C
+        """
+    found = pieces({"task": source})
+    assert {label: str(piece.kind) for (_, label), piece in found.items()} == {
+        "from __future__ import annotations": "statement",
+        "os": "import",
+        "p": "import",
+        "math.*": "import",
+        "A, B": "constant",
+        "A": "constant",
+        "f": "function",
+        "g": "function",
+        "C": "class",
+        "if A: ...": "statement",
+        "print('a text that is much longer than a ...": "statement",
+        "execute": "function",
+        "<order>": "order",
+    }
+
+
 def test_execute_that_is_defined_nowhere_in_sight():
     """As by `globals()['execute'] = ...`: then a statement does it, which counts."""
     old = {"task": "N = 1\nglobals()['execute'] = lambda a: N\n"}
