@@ -1,10 +1,11 @@
 """What tests share: a project folder to drive the command line in."""
 
+import os
 import pickle
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,14 @@ class Project:
         out, err = self.capture()
         return Ran(code, out, err)
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[str]":
         """Start a command as a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "psyrun", *arguments],
             cwd=self.root,
+            env={**os.environ, **(environment or {})},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -16,7 +16,7 @@ import pickle
 import sys
 from numbers import Number
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -114,15 +114,38 @@ def pickled_key(value: Any) -> Hashable:
     """Make a key of an object's class and its pickled bytes, or its identity without these."""
     kind = type(value)
     for fast in (True, False):  # without the memo, shared and equal parts pickle alike
-        buffer = io.BytesIO()
-        pickler = pickle.Pickler(buffer, protocol=4)
-        pickler.fast = fast
         try:
-            pickler.dump(value)
+            data = _pickled(pickle.Pickler, value, fast=fast)
+            if any(opcode in data for opcode in _MAKE_SETS):
+                data = _pickled(_SortingPickler, value, fast=fast)
         except Exception:  # noqa: BLE001, S112 - users' classes may raise anything here
             continue
-        return (_PICKLED, kind.__module__, kind.__qualname__, buffer.getvalue())
+        return (_PICKLED, kind.__module__, kind.__qualname__, data)
     return _Same(value)
+
+
+_MAKE_SETS = (pickle.EMPTY_SET, pickle.FROZENSET)
+
+
+def _pickled(pickler_class: Any, value: Any, *, fast: bool) -> bytes:
+    buffer = io.BytesIO()
+    pickler = pickler_class(buffer, protocol=4)
+    pickler.fast = fast
+    pickler.dump(value)
+    return buffer.getvalue()
+
+
+class _SortingPickler(pickle._Pickler):  # noqa: SLF001 - the one in C saves sets by itself
+    """Writes sets in an order that is the same in every process; only to be compared."""
+
+    dispatch: ClassVar[dict[Any, Any]] = {**pickle._Pickler.dispatch}  # noqa: SLF001
+
+    def save_sorted(self, value: Any) -> None:
+        """Save a set, or a frozen one, by the sorted pickles of what is in it."""
+        items = sorted(_pickled(_SortingPickler, item, fast=bool(self.fast)) for item in value)
+        self.save_reduce(type(value), (items,), obj=value)  # type: ignore[attr-defined]
+
+    dispatch[set] = dispatch[frozenset] = save_sorted
 
 
 def number_key(value: Any) -> Hashable:

@@ -732,3 +732,27 @@ def test_a_file_with_another_kind_of_name_is_left_out(square):
     assert "WARNING" in ran.err
     assert "rename it" in ran.err
     assert square.evaluated() == []
+
+
+def test_objects_that_hold_sets_are_the_same_in_every_process(project):
+    project.task(
+        "bags",
+        """
+        class Bag:
+            def __init__(self, *words):
+                self.words = set(words)
+                self.pairs = {'deep': frozenset({frozenset(words), frozenset(words[1:])})}
+
+        pspace = Param(bag=[Bag(*(f'word{i}{j}' for j in range(4))) for i in range(20)])
+
+        def execute(bag):
+            counted(1)
+            return {'y': len(bag.words)}
+        """,
+    )
+    for seed in range(6):
+        command = project.start("run", environment={"PYTHONHASHSEED": str(seed)})
+        out, err = command.communicate(timeout=60)
+        assert command.returncode == 0, err
+        assert len(project.evaluated()) == (20 if seed == 0 else 0)
+        assert seed == 0 or "up to date" in out
