@@ -10,9 +10,7 @@ from pathlib import Path
 from psyrun.code import CodeImage
 from psyrun.reach import Pieces, Unit, reach
 from psyrun.settings import HARMLESS
-from psyrun.taskfiles import CONF
-
-_CONF_MODULE = "psy_conf"
+from psyrun.taskfiles import CONF, CONF_MODULE
 
 
 @dataclass(frozen=True)
@@ -82,13 +80,13 @@ def fingerprint(
     """
     task = Path(image.task_file).stem
     paths = {name: module.path for name, module in image.modules.items()}
-    paths |= {_CONF_MODULE: Path(CONF), task: Path(image.task_file)}
+    paths |= {CONF_MODULE: Path(CONF), task: Path(image.task_file)}
     units = {
         name: Unit(m.source, m.is_package, is_python=m.source is None or m.is_text)
         for name, m in image.modules.items()
     }
     if image.conf_source is not None:
-        units[_CONF_MODULE] = Unit(image.conf_source, settings=HARMLESS)
+        units[CONF_MODULE] = Unit(image.conf_source, settings=HARMLESS)
     units[task] = Unit(image.task_source, settings=HARMLESS)
     pieces = _reach(units, task, values)
     found: dict[str, Part] = {}
@@ -106,17 +104,13 @@ def fingerprint(
     return found
 
 
-def _reach(
-    units: Mapping[str, Unit],
-    task: str,
-    values: Collection[tuple[str, str]],
-) -> Pieces:
+def _reach(units: Mapping[str, Unit], task: str, values: Collection[tuple[str, str]]) -> Pieces:
     """Collect what `execute`, `setup` and the parameter values reach.
 
     The names count in the task file if it defines them there, else in `psy-conf.py`. Any local
     module may be what an import with a computed name gets.
     """
-    files = [module for module in (task, _CONF_MODULE) if module in units]
+    files = [module for module in (task, CONF_MODULE) if module in units]
     roots = [[(module, name) for module in files] for name in ("execute", "setup")]
     roots += [[(module, name.partition(".")[0])] for module, name in values if module in units]
     computed = [module for module in units if module not in files]
@@ -128,7 +122,7 @@ def _in_words(key: tuple[str, str], kind: str, task: str) -> str:
     module, label = key
     if kind == "module":
         return f"module `{module}`"
-    place = {task: "", _CONF_MODULE: f" of {CONF}"}.get(module)
+    place = {task: "", CONF_MODULE: f" of {CONF}"}.get(module)
     if kind in ("statement", "order"):
         text = "the order of statements" if kind == "order" else f"statement `{label}`"
         return text + (f" of {module}" if place is None else place)

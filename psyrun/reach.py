@@ -15,6 +15,7 @@ from itertools import groupby
 
 from psyrun import syntax
 from psyrun.definitions import Definition, Kind, ModuleCode, module_code
+from psyrun.pickling import WHOLE
 from psyrun.reads import CALLED, SEE_NAMES, Read
 from psyrun.scopes import COMPUTED, Import
 
@@ -105,7 +106,7 @@ def reach(
     for alternatives in roots:
         for module, name in alternatives:
             search.enter(module)
-            if name == "*":
+            if name == WHOLE:
                 search.take(module, as_value=True)
             elif search.look_up(module, (name,)):
                 break
