@@ -305,8 +305,21 @@ def run_by(project: Project, run: set[str]) -> set[str]:
 
 
 def imports_more(project: Project, index: int) -> bool:
-    """Tell whether a definition makes modules run by how it is written."""
-    return any(style in {"star", *HUB_STYLES} for _, style in styles(project, index))
+    """Tell whether a definition makes modules run, or binds what others use, by how it is written.
+
+    A name that others of its module get by `*` is bound once more by an import of its own.
+    """
+    mine = project[index].module
+    by_star = {
+        other
+        for i, made in project.items()
+        for other, style in styles(project, i)
+        if style == "star" and made.module == mine
+    }
+    return any(
+        style in {"star", *HUB_STYLES} or (style == "from" and other in by_star)
+        for other, style in styles(project, index)
+    )
 
 
 NUMBERS = st.integers(1, 10**9)
