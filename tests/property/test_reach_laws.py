@@ -305,7 +305,7 @@ def run_by(project: Project, run: set[str]) -> set[str]:
 
 
 def imports_more(project: Project, index: int) -> bool:
-    """Tell whether a definition makes modules run, or binds what others use, by how it is written.
+    """Tell whether how a definition is written makes modules run, or binds what others use.
 
     A name that others of its module get by `*` is bound once more by an import of its own.
     """
