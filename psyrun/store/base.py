@@ -1,15 +1,121 @@
 """Own the interface of result files; know nothing of any format, nor of tasks."""
 
-import os
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sized
-from typing import Any, ClassVar, Protocol
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from psyrun.exceptions import StoreError
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    from psyrun.store.forms import Form
+
+__all__ = ["ArrayColumn", "Column", "Labelled", "LoadedReader", "Reader", "Store"]
 
 
 class Column(Sized, Iterable[Any], Protocol):
     """A column to write: its values in order, possibly made one by one."""
+
+
+class ArrayColumn(Column, Protocol):
+    """A column to write of which parts can be made as arrays.
+
+    Attributes
+    ----------
+    form : Form
+        What these arrays are like, known before any is made.
+    """
+
+    @property
+    def form(self) -> Form:
+        """What the arrays are like."""
+
+    def array(self, start: int, stop: int) -> NDArray[Any]:
+        """Make the array of some rows, of the column's form."""
+
+
+class Labelled(dict[str, Any]):
+    """Columns to write, and what a format that keeps attributes should say of them.
+
+    Attributes
+    ----------
+    attributes : dict of str to str
+        Of the whole.
+    units : dict of str to str
+        The unit of a column.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Any],
+        attributes: Mapping[str, str] | None = None,
+        units: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(columns)
+        self.attributes = dict(attributes or {})
+        self.units = dict(units or {})
+
+
+class Reader(ABC):
+    """An open result file, of which parts can be read; a context that closes it.
+
+    Attributes
+    ----------
+    size : int
+        Number of rows.
+    names : sequence of str
+        The columns, in their order.
+    """
+
+    size: int
+    names: Sequence[str]
+
+    @abstractmethod
+    def form(self, name: str) -> Form:
+        """Tell what a column is like; where that is known, without reading it."""
+
+    @abstractmethod
+    def read(self, name: str, start: int, stop: int) -> Sequence[Any] | NDArray[Any]:
+        """Read some rows of a column."""
+
+    def close(self) -> None:  # noqa: B027 - what is in memory needs none
+        """Let go of the file."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class LoadedReader(Reader):
+    """Columns that are in memory.
+
+    Parameters
+    ----------
+    columns : dict
+        Columns by name, all of one length.
+    """
+
+    def __init__(self, columns: Mapping[str, Any]) -> None:
+        self.columns = columns
+        self.names = list(columns)
+        self.size = max(map(len, columns.values()), default=0)
+
+    def form(self, name: str) -> Form:
+        """Tell what a column is like; see `Reader.form`."""
+        from psyrun.store.forms import form_of
+
+        return form_of(self.columns[name])
+
+    def read(self, name: str, start: int, stop: int) -> Sequence[Any] | NDArray[Any]:
+        """Read some rows of a column; see `Reader.read`."""
+        return self.columns[name][start:stop]  # type: ignore[no-any-return]
 
 
 class Store(ABC):
@@ -24,11 +130,15 @@ class Store(ABC):
         does not, it is given lists.
     atomic : bool
         Whether `save` itself lets a file appear whole, by writing beside it and renaming.
+    slices : bool
+        Whether `open` reads no more than what is asked for. Where it does not, it reads all of
+        the file at once.
     """
 
     ext: ClassVar[str] = ""
     streams: ClassVar[bool] = False
     atomic: ClassVar[bool] = False
+    slices: ClassVar[bool] = False
 
     @abstractmethod
     def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
@@ -69,6 +179,30 @@ class Store(ABC):
         """Add rows to a file; where there is none, make it.
 
         Columns that only one side has are filled with NaN on the other.
+        """
+
+    def open(self, filename: str | os.PathLike[str]) -> Reader:
+        """Open a file to read parts of it.
+
+        Raises
+        ------
+        StoreError
+            If the file is no result of this format.
+        """
+        return LoadedReader(self.load(filename))
+
+    def check(self, row: Mapping[str, Any]) -> None:  # noqa: B027 - some hold everything
+        """Make sure that this format holds the values of a row.
+
+        Parameters
+        ----------
+        row : dict
+            One value for each name.
+
+        Raises
+        ------
+        StoreError
+            If it does not; the message names the value, its type and a store that does.
         """
 
     def holds_result(self, filename: str | os.PathLike[str]) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from psyrun.exceptions import StoreError
 from psyrun.merge import save
-from psyrun.store import PickleStore, Store, store_for
+from psyrun.store import AutodetectStore, H5Store, NpzStore, PickleStore, Store, store_for
 
 
 class Made:
@@ -174,6 +174,14 @@ class LinesStore(Store):
         nan = [[math.nan] * size for size in sizes]
         names = dict.fromkeys([*old, *data])
         self.save(filename, {n: old.get(n, nan[0]) + data.get(n, nan[1]) for n in names})
+
+
+class TestNpzStore(StoreContract):
+    store = NpzStore()
+
+
+class TestH5Store(StoreContract):
+    store = H5Store()
 
 
 class TestStoreOfAUser(StoreContract):

@@ -1,0 +1,142 @@
+"""Own how values become arrays of a form, and arrays values again.
+
+Gaps are filled: with NaN among numbers (integers and booleans become floats there), '' among
+texts, NaT among times, None among objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from psyrun.store.forms import (
+    FLOAT,
+    NUMBERS,
+    OBJECT,
+    Form,
+    UnholdableError,
+    form_of_row,
+    is_wide,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["to_array", "values_of"]
+
+
+def to_array(values: Sequence[Any] | NDArray[Any], form: Form) -> NDArray[Any]:
+    """Make an array of the values of some rows.
+
+    Parameters
+    ----------
+    values : sequence or array
+        A value for each row.
+    form : Form
+        A form that holds these and perhaps more: where a row is smaller, it is filled.
+
+    Returns
+    -------
+    array of shape (rows, ...)
+        Of the form's element type and row shape.
+
+    Raises
+    ------
+    UnholdableError
+        If a number or time would not be the same in it.
+    """
+    dtype = form.array_dtype
+    if isinstance(values, np.ndarray) and values.dtype != OBJECT:
+        if values.shape[1:] == form.shape and not (form.fills and dtype.kind not in "fc"):
+            return _cast(values, dtype)
+        return _padded(values, form, dtype)
+    if form.dtype == OBJECT and not form.shape:
+        return _objects(list(values))
+    if not form.shape and not form.fills and dtype != OBJECT:
+        return _cast(np.array(list(values)), dtype)
+    return _filled(list(values), form, dtype)
+
+
+def _padded(values: NDArray[Any], form: Form, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Set an array into a larger one of fillers."""
+    if values.shape[1:] == form.shape and not _is_gaps(values, form):
+        return _cast(values, dtype)
+    array = np.full((len(values), *form.shape), form.filler, dtype=dtype)
+    if not _is_gaps(values, form):
+        array[(slice(None), *_corner(values.shape[1:], form.shape))] = _cast(values, dtype)
+    return array
+
+
+def _is_gaps(values: NDArray[Any], form: Form) -> bool:
+    """Whether an array of floats holds nothing but gaps of a column of something else."""
+    other = form.dtype.kind not in NUMBERS
+    return other and values.dtype == FLOAT and bool(np.isnan(values).all())
+
+
+def _filled(values: Sequence[Any], form: Form, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Set one row after the other into an array of fillers."""
+    array = np.full((len(values), *form.shape), form.filler, dtype=dtype)
+    inner = replace(form, shape=form.shape[1:])
+    for place, value in enumerate(values):
+        if isinstance(value, float) and value != value:  # noqa: PLR0124 - a NaN is a gap
+            continue
+        if isinstance(value, (list, tuple)) or _is_objects(value):
+            if len(value):
+                depth = len(form.shape) - len(form_of_row(value).shape)
+                lower = replace(inner, shape=form.shape[depth + 1 :])
+                row = to_array(list(value), lower)
+                array[(place, *_corner(row.shape, form.shape))] = row
+            continue
+        row = np.asarray(value, dtype=object if dtype == OBJECT else None)
+        array[(place, *_corner(row.shape, form.shape))] = _cast(row, dtype)[()]
+    return array
+
+
+def _is_objects(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == OBJECT and bool(value.shape)
+
+
+def _corner(small: Sequence[int], large: Sequence[int]) -> tuple[int | slice, ...]:
+    """Index the part of a large row that a small one takes: its last axes, from their start."""
+    return (*[0] * (len(large) - len(small)), *(slice(size) for size in small))
+
+
+def _objects(values: Sequence[Any]) -> NDArray[Any]:
+    array = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values):
+        array[place] = value
+    return array
+
+
+def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Convert an array to another type that holds the same values."""
+    if array.dtype == dtype:
+        return array
+    found = array.astype(dtype)
+    kinds = array.dtype.kind + dtype.kind
+    if kinds in {"if", "uf", "ic", "uc"} and array.dtype.itemsize > 4:
+        if array.size and is_wide(array):
+            raise UnholdableError("integers beyond 2**53 together with other numbers or gaps")
+    elif kinds in {"MM", "mm"} and not np.array_equal(
+        found.astype(array.dtype), array, equal_nan=True
+    ):
+        raise UnholdableError(f"times too far apart for {dtype}")
+    return found
+
+
+def values_of(array: NDArray[Any]) -> list[Any]:
+    """Return the values of an array's rows: plain ones where Python has the same type.
+
+    Examples
+    --------
+    >>> values_of(np.array([1, 2])), values_of(np.array([[0.5], [1.5]]))
+    ([1, 2], [array([0.5]), array([1.5])])
+    """
+    plain = array.dtype in (np.int64, np.float64, np.complex128, bool, OBJECT)
+    if array.ndim == 1 and (plain or array.dtype.kind in "US"):
+        return array.tolist()  # type: ignore[no-any-return]
+    return list(array)

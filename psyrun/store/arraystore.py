@@ -1,0 +1,269 @@
+"""Own what the formats made of arrays share; know none of them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from psyrun.exceptions import StoreError
+from psyrun.files import replacing
+from psyrun.store.base import ArrayColumn, Labelled, Reader, Store
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from psyrun.store.forms import Form
+
+__all__ = ["ArrayStore", "ListColumn", "blocks_of"]
+
+BLOCK_BYTES = 16 << 20
+"""About how much of a column is in memory at once."""
+
+_PLAIN = frozenset({float, bool})
+_INT64 = 2**63
+
+
+class ListColumn:
+    """Values at hand, as a column whose parts can be made as arrays.
+
+    Parameters
+    ----------
+    values : sequence or array
+        The values.
+    objects : bool
+        Whether objects may be kept where nothing else holds the values.
+    """
+
+    def __init__(self, values: Sequence[Any] | NDArray[Any], *, objects: bool = False) -> None:
+        from psyrun.store.forms import form_of
+
+        self.values = values
+        self.form = form_of(values, objects=objects)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.values)
+
+    def array(self, start: int, stop: int) -> NDArray[Any]:
+        """Make the array of some rows."""
+        from psyrun.store.arrays import to_array
+
+        return to_array(self.values[start:stop], self.form)
+
+
+class _Joined:
+    """The rows of a file and, behind them, those of another column."""
+
+    def __init__(self, old: Reader, name: str, new: ArrayColumn | None, added: int) -> None:
+        from psyrun.store.forms import NOTHING, joined
+
+        self.old, self.name, self.new, self.added = old, name, new, added
+        mine = [old.form(name) if name in old.names else NOTHING] if old.size else []
+        others = [new.form if new is not None else NOTHING] if added else []
+        self.form = joined([*mine, *others])
+
+    def __len__(self) -> int:
+        return self.old.size + self.added
+
+    def array(self, start: int, stop: int) -> NDArray[Any]:
+        import numpy as np
+
+        return np.concatenate(list(self._parts(start, stop)))
+
+    def _parts(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
+        from psyrun.store.arrays import to_array
+
+        size = self.old.size
+        if start < size or start == stop:
+            first, last = min(start, size), min(stop, size)
+            known = self.name in self.old.names
+            values = (
+                self.old.read(self.name, first, last)
+                if known
+                else [float("nan")] * (last - first)
+            )
+            yield to_array(values, self.form)
+        if stop > size:
+            first, last = max(start - size, 0), stop - size
+            values = (
+                self.new.array(first, last)
+                if self.new is not None
+                else [float("nan")] * (last - first)
+            )
+            yield to_array(values, self.form)
+
+    def __iter__(self) -> Iterator[Any]:
+        from psyrun.store.arrays import values_of
+
+        return iter(values_of(self.array(0, len(self))))
+
+
+class ArrayStore(Store):
+    """A format that keeps each column as one array.
+
+    Attributes
+    ----------
+    objects : bool
+        Whether this store keeps objects where nothing else holds the values.
+    """
+
+    streams: ClassVar[bool] = True
+    atomic: ClassVar[bool] = True
+    slices: ClassVar[bool] = True
+    objects: bool = False
+
+    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
+        """Write columns into a file; see `Store.save`."""
+        columns = {name: self._column(name, values) for name, values in data.items()}
+        sizes = {name: len(column) for name, column in columns.items()}
+        if len(set(sizes.values())) > 1:
+            raise StoreError(f"columns of different lengths make no rows: {sizes}")
+        labels = data if isinstance(data, Labelled) else Labelled({})
+        for name, column in columns.items():
+            with holding(self, name):
+                self.check_form(column.form)
+        with replacing(Path(filename)) as temporary:
+            self.write(temporary, columns, labels)
+
+    @abstractmethod
+    def write(self, path: Path, columns: Mapping[str, ArrayColumn], labels: Labelled) -> None:
+        """Write columns whose forms were checked, all of one length, block by block.
+
+        Parameters
+        ----------
+        path : Path
+            The file; what is there is replaced.
+        columns : dict
+            The columns by name.
+        labels : Labelled
+            Attributes and units; its columns do not matter.
+        """
+
+    def check_form(self, form: Form) -> None:
+        """Make sure that the format holds arrays of a form.
+
+        Raises
+        ------
+        UnholdableError
+            If it does not.
+        """
+        _ = form.array_dtype
+
+    def _column(self, name: str, values: Any) -> ArrayColumn:
+        if hasattr(values, "array") and hasattr(values, "form"):
+            return values  # type: ignore[no-any-return]
+        if not hasattr(values, "__getitem__"):
+            values = list(values)
+        with holding(self, name):
+            return ListColumn(values, objects=self.objects)
+
+    def check(self, row: Mapping[str, Any]) -> None:
+        """Make sure that this format holds the values of a row; see `Store.check`."""
+        for name, value in row.items():
+            kind = type(value)
+            if kind in _PLAIN or (kind is int and -_INT64 <= value < _INT64):
+                continue
+            if kind is str and value.isascii() and value[-1:] != "\0":
+                continue
+            self._check_value(name, value)
+
+    def _check_value(self, name: str, value: Any) -> None:
+        from psyrun.store.forms import form_of
+
+        with holding(self, name):
+            self.check_form(form_of([value], objects=self.objects))
+
+    def load(self, filename: str | os.PathLike[str], row: int | None = None) -> dict[str, Any]:
+        """Read columns, as arrays; see `Store.load`."""
+        with self.open(filename) as reader:
+            start, stop = 0, reader.size
+            if row is not None:
+                if not -stop <= row < stop:
+                    raise IndexError(f"row {row} of a result of {stop} rows")
+                start = row % stop
+                stop = start + 1
+            return {name: reader.read(name, start, stop) for name in reader.names}
+
+    def append(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
+        """Add rows to a file; see `Store.append`.
+
+        The file is written anew beside its place, block by block, and takes it when it is
+        whole: what stood there is never half changed.
+        """
+        path = Path(filename)
+        if not path.exists():
+            self.save(path, data)
+            return
+        new = {name: self._column(name, values) for name, values in data.items()}
+        added = max(map(len, new.values()), default=0)
+        with self.open(path) as old:
+            columns = {}
+            for name in dict.fromkeys([*old.names, *new]):
+                with holding(self, name):
+                    columns[name] = _Joined(old, name, new.get(name), added)
+            self.save(path, Labelled(columns, *self.labels(old)))
+
+    def labels(self, reader: Reader) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Read attributes and units from an open file."""
+        del reader
+        return {}, {}
+
+    def holds_result(self, filename: str | os.PathLike[str]) -> bool:
+        """Tell whether a file looks like a result of this format; reads no values."""
+        try:
+            with self.open(filename):
+                return True
+        except (StoreError, OSError):
+            return False
+
+
+class holding:  # noqa: N801 - reads as a word of its own: `with holding(...)`
+    """Turn what makes values unholdable into an error that names column and store.
+
+    Parameters
+    ----------
+    store : Store
+        Which store.
+    name : str
+        Which column.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.store, self.name = store, name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, (StoreError, OSError)):
+            return
+        from psyrun.store.forms import UnholdableError
+
+        if isinstance(error, (UnholdableError, TypeError, ValueError)):
+            raise StoreError(
+                f"{type(self.store).__name__} cannot hold {self.name!r}: {error}; "
+                "PickleStore can"
+            ) from error
+
+
+def blocks_of(column: ArrayColumn) -> Iterator[tuple[int, int, Callable[[], NDArray[Any]]]]:
+    """Cut a column into blocks.
+
+    Yields
+    ------
+    start, stop : int
+        The rows.
+    read : callable
+        Makes their array.
+    """
+    step = max(1, BLOCK_BYTES // column.form.row_bytes)
+    size = len(column)
+    for start in range(0, size, step):
+        stop = min(start + step, size)
+        yield start, stop, lambda a=start, b=stop: column.array(a, b)  # type: ignore[misc]

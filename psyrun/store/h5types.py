@@ -1,0 +1,115 @@
+"""Own how the element types of columns are kept in HDF5, and read again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from psyrun.store.forms import LONG, Form, UnholdableError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["file_dtype", "form_in_file", "from_file", "link_name", "to_file"]
+
+_BYTES = h5py.vlen_dtype(np.dtype(np.uint8))
+_UTF8 = "utf-8"
+
+
+def link_name(name: str) -> str:
+    """Write a column's name so that it can name a dataset: what HDF5 takes amiss as %XX.
+
+    Examples
+    --------
+    >>> link_name("root.a"), link_name("x/y"), link_name(".")
+    ('root.a', 'x%2Fy', '%2E')
+    """
+    if name in {"", ".", ".."}:
+        return name.replace(".", "%2E") or "%"
+    return name.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
+
+
+def file_dtype(form: Form) -> Any:
+    """Choose the element type in a file for a form.
+
+    Raises
+    ------
+    UnholdableError
+        If HDF5 has none.
+    """
+    kind = form.dtype.kind
+    if kind == "U":
+        return (
+            h5py.string_dtype(_UTF8, form.size or 1)
+            if form.size <= LONG
+            else h5py.string_dtype()
+        )
+    if kind == "S" and (form.odd or form.size > LONG):
+        return _BYTES
+    if kind in "mM":
+        return np.dtype(np.int64)
+    dtype = form.array_dtype
+    try:
+        h5py.h5t.py_create(dtype, logical=True)
+    except (TypeError, ValueError) as err:
+        raise UnholdableError(f"an array of {dtype}") from err
+    return dtype
+
+
+def to_file(block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Convert an array for a dataset."""
+    text = h5py.check_string_dtype(dtype)
+    if block.dtype.kind in "mM":
+        return block.view(np.int64)
+    if text is not None and text.encoding == _UTF8 and text.length is not None:
+        return np.char.encode(block.astype(np.str_), _UTF8).astype(dtype)
+    if dtype == _BYTES:
+        rows = np.empty(block.shape, dtype=_BYTES)
+        for place, value in np.ndenumerate(block):
+            rows[place] = np.frombuffer(value, np.uint8)
+        return rows
+    return block.astype(object) if text is not None and text.length is None else block
+
+
+def form_in_file(dataset: h5py.Dataset) -> Form:
+    """Tell the form of a dataset's rows, going by its type."""
+    dtype, shape = dataset.dtype, dataset.shape[1:]
+    text = h5py.check_string_dtype(dtype)
+    if dtype == _BYTES:
+        return Form(np.dtype("S1"), shape, size=LONG + 1, odd=True)
+    if text is not None and text.length is None:
+        return Form(np.dtype(("U", LONG + 1)), shape, size=LONG + 1)
+    if text is not None and text.encoding == _UTF8:
+        return Form(np.dtype(("U", text.length)), shape, size=text.length)
+    if dtype.kind == "S":
+        return Form(dtype, shape, size=dtype.itemsize)
+    return Form(_numpy_dtype(dataset), shape)
+
+
+def _numpy_dtype(dataset: h5py.Dataset) -> Any:
+    """Tell the type of numbers and dates."""
+    if "dtype" in dataset.attrs:
+        return np.dtype(str(dataset.attrs["dtype"]))
+    if isinstance(dataset.id.get_type(), h5py.h5t.TypeBitfieldID):  # a boolean of PyTables
+        return np.dtype(bool)
+    return dataset.dtype.newbyteorder("=")
+
+
+def from_file(dataset: h5py.Dataset, start: int, stop: int) -> NDArray[Any]:
+    """Read some rows of a dataset."""
+    text = h5py.check_string_dtype(dataset.dtype)
+    if text is not None and text.encoding == _UTF8 and text.length is not None:
+        return np.char.decode(dataset[start:stop].astype(np.bytes_), _UTF8)
+    if text is not None and text.length is None:
+        decoded: NDArray[Any] = dataset.asstr()[start:stop]
+        return decoded
+    array: NDArray[Any] = dataset[start:stop]
+    if dataset.dtype == _BYTES:
+        rows = np.empty(array.shape, dtype=object)
+        for place, value in np.ndenumerate(array):
+            rows[place] = value.tobytes()
+        return rows
+    dtype = _numpy_dtype(dataset)
+    return array.view(dtype) if dtype.kind in "mM" else array.astype(dtype, copy=False)

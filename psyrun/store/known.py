@@ -1,0 +1,54 @@
+"""Own which store belongs to which file extension, those of other packages too."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psyrun.exceptions import StoreError
+
+if TYPE_CHECKING:
+    import os
+
+    from psyrun.store.base import Store
+
+__all__ = ["ENTRY_POINTS", "store_for"]
+
+ENTRY_POINTS = "psyrun.stores"
+"""The group under which other packages add formats; an entry point's name is `.ext`."""
+
+_OWN = {
+    ".pkl": "pickle:PickleStore",
+    ".npz": "npz:NpzStore",
+    ".h5": "h5:H5Store",
+    ".hdf5": "h5:H5Store",
+}
+
+
+def store_for(filename: str | os.PathLike[str]) -> Store:
+    """Make the store that a file's extension asks for.
+
+    Parameters
+    ----------
+    filename : path
+        A file, or its extension alone, with the dot.
+
+    Raises
+    ------
+    StoreError
+        If no store is known for the extension.
+    """
+    name = Path(filename).name
+    ext = (Path(filename).suffix or (name if name.startswith(".") else "")).lower()
+    if ext in _OWN:
+        module, _, kind = _OWN[ext].partition(":")
+        return getattr(import_module(f"psyrun.store.{module}"), kind)()  # type: ignore[no-any-return]
+    from importlib import metadata
+
+    found = {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
+    if ext in found:
+        store = found[ext].load()
+        return store() if isinstance(store, type) else store  # type: ignore[no-any-return]
+    known = ", ".join(sorted({*_OWN, *found}))
+    raise StoreError(f"no store is known for {str(filename)!r}; known extensions: {known}")
