@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from psyrun.code import frozen_code
 from psyrun.exceptions import WorkdirError
+from psyrun.fingerprint import digest_of, fingerprint
 from psyrun.merge import Merger
 from psyrun.partial import verified
 from psyrun.resultfile import check_target, write_result
@@ -14,6 +16,7 @@ from psyrun.runfile import Run, RunFile, write_run_file
 from psyrun.snapshot import load
 from psyrun.state import TaskState, read_sources, task_state
 from psyrun.tasks import TaskDef
+from psyrun.version import __version__
 from psyrun.workdir import Workdir, job_of, run_of
 
 _ATTEMPTS = 3
@@ -59,9 +62,17 @@ def _merge_if_complete(workdir: Workdir, file: RunFile, run: Run, task: TaskDef)
         target = Path(run.resultfile)
         check_target(task.store, target, file.result)
         merger = Merger(state, space, task.store)
-        new = dataclasses.replace(file, result=write_result(merger, target, run.exclude))
+        labels = _attributes(workdir, file, run) if task.store.labels_kept else {}
+        new = dataclasses.replace(file, result=write_result(merger, target, labels))
         write_run_file(workdir, prune(workdir, new, state, before))
     return state
+
+
+def _attributes(workdir: Workdir, file: RunFile, run: Run) -> dict[str, str]:
+    """Say what a result is of, for a format that keeps attributes."""
+    image = frozen_code(workdir.code(run.code))
+    digest = digest_of(fingerprint(image, image.values))
+    return {"task": file.task, "fingerprint": digest, "psyrun": __version__}
 
 
 def prune(workdir: Workdir, file: RunFile, state: TaskState, before: Iterable[Path]) -> RunFile:

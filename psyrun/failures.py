@@ -5,15 +5,16 @@ import pickle
 import re
 import reprlib
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from psyrun import machine
-from psyrun.exceptions import RowError
+from psyrun.exceptions import RowError, StoreError
 from psyrun.loading import is_local
 from psyrun.locks import now
+from psyrun.store.base import Store
 
 _PACKAGE = Path(__file__).parent
 _CALL = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
@@ -71,6 +72,28 @@ def check_comes_back(payload: bytes) -> None:
         ) from err
 
 
+def row_check(
+    store: Store, exclude: Collection[str]
+) -> Callable[[Mapping[str, Any]], None] | None:
+    """Return what makes sure that a store holds a row's results; None if it holds anything.
+
+    Results that are left out of the result need not be held.
+    """
+    if type(store).check is Store.check:
+        return None
+    names = frozenset(exclude)
+
+    def check(row: Mapping[str, Any]) -> None:
+        if names:
+            row = {name: value for name, value in row.items() if name not in names}
+        try:
+            store.check(row)
+        except StoreError as err:
+            raise RowError(str(err)) from None
+
+    return check
+
+
 def unpicklable(result: Any, err: BaseException) -> BaseException:
     """Name the key of a result that cannot be pickled."""
     if isinstance(err, RowError | MemoryError) or not isinstance(result, dict):
@@ -90,7 +113,8 @@ def unpicklable(result: Any, err: BaseException) -> BaseException:
 
 def describe_error(err: BaseException) -> dict[str, Any]:
     """Turn an exception into plain data."""
-    trace = _beyond_psyrun(err.__traceback__)
+    # where Psyrun refuses what a row returned, no line of code is to blame
+    trace = None if isinstance(err, RowError) else _beyond_psyrun(err.__traceback__)
     lines = traceback.format_exception(type(err), err, trace)
     name = type(err).__name__
     module = type(err).__module__

@@ -3,6 +3,8 @@
 Fingerprints are never kept: both that are compared are computed here and now.
 """
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,12 @@ class Part:
     kind: str
     digest: str
     place: str
+
+
+def digest_of(parts: Mapping[str, Part]) -> str:
+    """Digest a fingerprint into one text; the places of the parts do not count."""
+    text = json.dumps(sorted((name, part.digest) for name, part in parts.items()))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 _NOTHING = Part("", "", "")

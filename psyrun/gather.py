@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from psyrun.state import Source, TaskState
     from psyrun.store import Store
-    from psyrun.store.forms import Form
+    from psyrun.store.forms import Form, Forms
 
 __all__ = ["ABSENT", "JournalReader", "Layout", "Pool", "open_source"]
 
@@ -68,7 +68,7 @@ class JournalReader(Reader):
     def __init__(self, source: Source, parameters: Collection[str] = ()) -> None:
         self.path, self.parameters = source.path, parameters
         self.size = rows.count(source.done)
-        self._forms: dict[str, Form] = {}
+        self._forms: Forms | None = None
         self._names: list[str] | None = None
         self._kept: tuple[int, Columns] = (-1, {})
         with read_errors(source.path), source.path.open("rb") as file:
@@ -106,16 +106,16 @@ class JournalReader(Reader):
 
     def form(self, name: str) -> Form:
         """Tell what a column is like; see `Reader.form`. Those of all are found at once."""
-        from psyrun.store.forms import form_of, joined
+        if self._forms is None:
+            from psyrun.store.forms import Forms
 
-        if not self._forms:
-            found: dict[str, list[Form]] = {name: [] for name in self.names}
+            self._forms = Forms()
+            names = self.names
             for number in range(len(self._cuts) - 1):
                 block = self._block(number)
-                for each, forms in found.items():
-                    values = [v for v in block.get(each, [NAN]) if v is not ABSENT]
-                    forms.append(form_of(values, objects=True))
-            self._forms = {each: joined(forms) for each, forms in found.items()}
+                for each in names:
+                    values = block.get(each, [ABSENT if each in self.parameters else NAN])
+                    self._forms.add(each, [v for v in values if v is not ABSENT])
         return self._forms[name]
 
     def read(self, name: str, start: int, stop: int) -> list[Any]:

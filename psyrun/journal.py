@@ -245,8 +245,7 @@ def decode_origin(payload: bytes) -> dict[str, Any]:
 
 def frames(path: Path) -> Iterator[Frame]:
     """Yield the undamaged frames in the order written; none if the file is gone by now."""
-    data = _read(path)
-    for kind, row, duration, start, end in _hop(data, Scan(), trusting=False):
+    for kind, row, duration, start, end in _hop(data := _read(path), Scan(), trusting=False):
         yield Frame(kind, row, duration, data[start:end])
 
 

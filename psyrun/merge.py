@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from psyrun.state import TaskState
     from psyrun.store import Store
     from psyrun.store.base import Column
-    from psyrun.store.forms import Form
+    from psyrun.store.forms import Form, Forms
 
 _BLOCK_ROWS = 16_384
 
@@ -55,16 +55,38 @@ class SpaceColumns:
         return found
 
     @cached_property
-    def forms(self) -> dict[str, Form]:
+    def forms(self) -> Forms:
         """What the columns are like as arrays."""
-        from psyrun.store.forms import form_of, joined
+        from psyrun.store.forms import Forms
 
-        found: dict[str, list[Form]] = {name: [] for name in self.space.keys()}
-        for start in range(0, self.space.size, _BLOCK_ROWS):
-            block = self.block(start, min(start + _BLOCK_ROWS, self.space.size))
-            for name, values in block.items():
-                found[name].append(form_of(values, objects=True))
-        return {name: joined(forms) for name, forms in found.items()}
+        found = Forms()
+        _find_forms(self.space, found)
+        return found
+
+
+def _find_forms(space: ParameterSpace, found: Forms) -> None:
+    """Find the forms of a space's columns, from its parts where it holds all that these do."""
+    from psyrun.pspace import Param, Product, Sum
+    from psyrun.store.forms import NOTHING
+
+    if isinstance(space, Product):
+        if space.size:
+            _find_forms(space.left, found)
+            _find_forms(space.right, found)
+    elif isinstance(space, Sum):
+        for part in space.parts:
+            _find_forms(part, found)
+            for name in {*space.keys()}.difference(part.keys() if part.size else space.keys()):
+                found.join(name, lambda: NOTHING)
+    else:
+        whole = isinstance(space, Param)
+        step = space.size if whole else _BLOCK_ROWS
+        for start in range(0, space.size, max(step, 1)):
+            for name, values in space.columns(start, min(start + step, space.size)).items():
+                found.add(name, values)
+    for name in space.keys():
+        if name not in found:
+            found.join(name, lambda: NOTHING)
 
 
 class ParameterColumn:

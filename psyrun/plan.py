@@ -169,13 +169,15 @@ def why_merge(file: RunFile, present: Present, task: TaskDef, target: Path) -> s
     result, run = file.result, present.run
     if result is None:
         return "there is no result yet"
-    store = type(task.store).__name__
+    store = task.store.description
+    units = dict(task.units) if task.store.labels_kept else result.units
     state = "not as it was written" if target.exists() else "gone"
     same_rows = set(result.codes) <= set(run.codes) and result.since == run.since
     differences = (
         (Path(result.file) != target, f"resultfile was {result.file}"),
         (result.store != store, f"store was {result.store}, is {store}"),
         (list(result.exclude) != list(task.exclude_from_result), "exclude_from_result changed"),
+        (result.units != units, "units changed"),
         (not is_intact(result, target), f"{target} is {state}"),
         (result.snapshot != run.snapshot, "the parameter space changed"),
         (not same_rows, "the result is of other rows"),

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from psyrun.exceptions import StoreError
 from psyrun.files import crc32
-from psyrun.merge import Merger
+from psyrun.merge import Merger, ParameterColumn, SpaceColumns
 from psyrun.partial import save_whole
 from psyrun.pspace import ParameterSpace
 from psyrun.runfile import Result
 from psyrun.store import Store
-from psyrun.store.base import Column
+from psyrun.store.arraystore import ArrayStore
+from psyrun.store.base import Column, Labelled
 
 
 def save(store: Store, path: Path, columns: Mapping[str, Column]) -> tuple[int, int]:
@@ -21,25 +22,30 @@ def save(store: Store, path: Path, columns: Mapping[str, Column]) -> tuple[int, 
 
 
 def check_parameters(store: Store, space: ParameterSpace, exclude: Sequence[str]) -> None:
-    """Make sure that a store can hold the parameters, going by the first row.
+    """Make sure that a store can hold the parameters.
+
+    A store of arrays is asked for whole columns, another for the first row.
 
     Raises
     ------
     StoreError
         If it cannot; the message says how to leave a parameter out.
     """
-    row = {
-        name: [space[0][name]] for name in space.keys() if name not in exclude and space.size
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Path(folder) / f"trial{store.ext}"
-        try:
-            save_whole(store, trial, row)
-        except StoreError as err:
-            raise StoreError(
-                f"{type(store).__name__} cannot hold the parameters ({err}); leave one out of "
-                "the result with exclude_from_result = ['its name']"
-            ) from err
+    names = [name for name in space.keys() if name not in exclude and space.size]
+    try:
+        if isinstance(store, ArrayStore):
+            columns = SpaceColumns(space)
+            for name in names:
+                store.column(name, ParameterColumn(columns, name))
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            trial = Path(folder) / f"trial{store.ext}"
+            save_whole(store, trial, {name: [space[0][name]] for name in names})
+    except StoreError as err:
+        raise StoreError(
+            f"the parameters cannot be kept: {err}; exclude_from_result = ['its name'] leaves "
+            "one out of the result"
+        ) from err
 
 
 def is_intact(result: Result, path: Path) -> bool:
@@ -81,22 +87,33 @@ def check_target(store: Store, path: Path, known: Result | None = None) -> None:
         )
 
 
-def write_result(merger: Merger, path: Path, exclude: Sequence[str]) -> Result:
+def write_result(merger: Merger, path: Path, attributes: Mapping[str, str]) -> Result:
     """Write the whole result of a run whose rows are all done.
+
+    Parameters
+    ----------
+    merger : Merger
+        The rows.
+    path : Path
+        Where the result goes.
+    attributes : dict
+        What a store that keeps attributes says of the whole.
 
     Raises
     ------
     StoreError
         If the store cannot hold a value.
     """
-    size, crc = save(merger.store, path, merger.columns(exclude))
     run = merger.state.run
+    columns = Labelled(merger.columns(run.exclude), attributes, run.units)
+    size, crc = save(merger.store, path, columns)
     return Result(
         snapshot=run.snapshot,
         codes=merger.state.rows_by_code(),
-        store=type(merger.store).__name__,
+        store=merger.store.description,
         file=str(path),
-        exclude=tuple(exclude),
+        exclude=run.exclude,
+        units=run.units,
         size=size,
         crc=crc,
         mtime_ns=path.stat().st_mtime_ns,

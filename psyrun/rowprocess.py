@@ -28,6 +28,7 @@ from psyrun.failures import (
     checked_names,
     describe_assignment,
     describe_error,
+    row_check,
     unpicklable,
 )
 from psyrun.files import disk_errors
@@ -154,6 +155,7 @@ class RowProcess:
         extra = self.task.setup(given.slot) if self.task.setup else None
         if isinstance(extra, Mapping):
             execute = functools.partial(execute, **extra)
+        self.check = row_check(self.task.store, self.task.exclude_from_result)
         self.names = self.space.keys()
         self.call = bind(execute, self.names)
 
@@ -205,6 +207,7 @@ class RowProcess:
         cells, slot = self.given.board.rows, self.given.slot
         call, done, clock, dumps = self.call, journal.done, time.perf_counter, pickle.dumps
         payloads, known, strayed = self._payloads, self._known_names, self._strayed
+        check = self.check
         row = first - 1
         for values in zip(*columns, strict=True):
             row += 1
@@ -219,6 +222,8 @@ class RowProcess:
                     result = as_mapping(result, self.task.execute)
                 if not result.keys() <= known:
                     known.update(checked_names(result))
+                if check is not None:
+                    check(result)
                 payload = dumps(result, 5)
                 if _MAKES_OBJECTS in payload:  # numbers and texts alone always come back
                     check_comes_back(payload)

@@ -42,6 +42,8 @@ class Run:
         What the task was set to.
     exclude : tuple of str
         Names left out of the result.
+    units : dict
+        The units of columns, by name.
     when, host, user : str
         When (ISO 8601, UTC), where and by whom it was submitted.
     versions : dict
@@ -70,6 +72,7 @@ class Run:
     store: str = ""
     resultfile: str = ""
     exclude: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
     when: str = ""
     host: str = ""
     user: str = ""
@@ -109,6 +112,8 @@ class Result:
         Of the file: bytes, CRC-32, and when it was written, in nanoseconds.
     since : int
         The first run whose rows it holds.
+    units : dict
+        The units of its columns, by name.
     """
 
     snapshot: str
@@ -120,6 +125,7 @@ class Result:
     crc: int
     mtime_ns: int
     since: int = 1
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

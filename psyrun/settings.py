@@ -16,7 +16,8 @@ class Setting:
         The name.
     kinds : tuple of str
         What it may be: 'space', 'function', 'scheduler', 'store', 'class', 'names',
-        'files', 'count', 'seconds', 'flag', 'path', 'text', 'mapping', 'none'.
+        'files', 'count', 'seconds', 'flag', 'path', 'text', 'mapping', 'texts',
+        'none'.
     doc : str
         What it means, for the reference.
     default : object
@@ -59,6 +60,13 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("scheduler", ("scheduler",), "Where jobs run."),
         Setting("scheduler_args", ("mapping", "none"), "What to ask of the scheduler."),
         Setting("store", ("store",), "The file format of results."),
+        Setting(
+            "units",
+            ("texts",),
+            "The units of parameters and results by name, such as `{'x': 'm'}`; kept in "
+            "results of HDF5.",
+            {},
+        ),
         Setting("max_jobs", ("count", "none"), "How many jobs at most; None is no limit.", 100),
         Setting("min_items", ("count",), "How many rows a job has at least.", 1),
         Setting(

@@ -1,25 +1,24 @@
 """Own task files: which there are, what they set, and whether that can be used."""
 
 import os
-import reprlib
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from math import inf
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
-from psyrun.backend import Backend, DistributeBackend
+from psyrun.backend import Backend
 from psyrun.code import CodeImage, frozen_modules
 from psyrun.exceptions import TaskError, TaskWarning
 from psyrun.filedigests import Digests, read_digests
 from psyrun.loading import FrozenFinder, local_names, run_module, working_in
 from psyrun.pspace import ParameterSpace
-from psyrun.scheduler import ImmediateRun, Scheduler
-from psyrun.settings import SETTINGS, Setting
+from psyrun.scheduler import Scheduler
+from psyrun.settings import SETTINGS
+from psyrun.settingvalues import KINDS, checked, default
 from psyrun.signature import check_call, takes
-from psyrun.store import DefaultStore, Store
+from psyrun.store import AutodetectStore, DefaultStore, Store, store_for
 from psyrun.taskfiles import (
     CONF,
     CONF_MODULE,
@@ -35,12 +34,6 @@ from psyrun.workdir import Workdir
 _CLOSE = 0.8
 _NO_SLIPS = frozenset({"names"})
 """Names like a setting's that one would give to something else."""
-
-_DEFAULT_CLASSES: Mapping[str, type] = {
-    "backend": DistributeBackend,
-    "scheduler": ImmediateRun,
-    "store": DefaultStore,
-}
 
 
 class Config:
@@ -76,12 +69,13 @@ class Config:
     setup: Callable[[int], Any] | None
     store: Store
     timeout: float | None
+    units: Mapping[str, str]
     workdir: str
 
     def __init__(self, **values: Any) -> None:
         for name, setting in SETTINGS.items():
-            value = values.get(name, _default(setting))
-            setattr(self, name, _checked(setting, value))
+            value = values.get(name, default(setting))
+            setattr(self, name, checked(setting, value))
 
     @classmethod
     def load_from_file(cls, filename: str | os.PathLike[str]) -> Self:
@@ -89,85 +83,6 @@ class Config:
         path = Path(filename).absolute()
         _, settings = _load(path, CONF_MODULE, _read(path))
         return cls(**settings)
-
-
-def _default(setting: Setting) -> Any:
-    made = _DEFAULT_CLASSES.get(setting.name)
-    if made is not None:
-        return made
-    return {} if setting.kinds[0] == "mapping" else setting.default
-
-
-def _checked(setting: Setting, value: Any) -> Any:
-    """Bring a setting's value into its final form, or say what it should have been."""
-    kind = setting.kinds[0]
-    if kind == "mapping" and value is None:
-        return {}
-    if value is None and ("none" in setting.kinds or kind in {"space", "function"}):
-        return None
-    if kind in {"scheduler", "store"} and isinstance(value, type):
-        value = _made(setting, value)
-    elif kind in {"names", "files"} and isinstance(value, Iterable | os.PathLike):
-        value = [value] if isinstance(value, str | os.PathLike) else list(value)
-    elif kind == "path" and isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    wanted, fits = _KINDS[kind]
-    if not fits(value):
-        raise TaskError(f"{setting.name} is {reprlib.repr(value)}, but should be {wanted}")
-    return value
-
-
-def _made(setting: Setting, cls: type) -> Any:
-    """Make an object of a class that stands for one; any other class is no such setting."""
-    if not issubclass(cls, Scheduler | Store):
-        return cls
-    try:
-        return cls()
-    except TypeError as err:
-        raise TaskError(
-            f"{setting.name} is the class {cls.__name__}, but no object with that interface "
-            f"can be made of it without arguments ({err}); give an object"
-        ) from err
-
-
-_KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "space": (
-        "a parameter space such as Param(a=range(3))",
-        lambda value: isinstance(value, ParameterSpace),
-    ),
-    "function": ("a function", callable),
-    "scheduler": ("a scheduler or its class", lambda value: isinstance(value, Scheduler)),
-    "store": ("a store or its class", lambda value: isinstance(value, Store)),
-    "class": (
-        "a backend class such as DistributeBackend",
-        lambda value: isinstance(value, type) and issubclass(value, Backend),
-    ),
-    "names": (
-        "a list of names",
-        lambda value: isinstance(value, list) and all(isinstance(n, str) for n in value),
-    ),
-    "files": (
-        "a list of paths",
-        lambda value: (
-            isinstance(value, list) and all(isinstance(f, str | os.PathLike) for f in value)
-        ),
-    ),
-    "count": (
-        "a whole number, at least 1",
-        lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 1,
-    ),
-    "seconds": (
-        "a number of seconds above 0",
-        lambda value: (
-            isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf
-        ),
-    ),
-    "flag": ("True or False", lambda value: isinstance(value, bool)),
-    "path": ("a path", lambda value: isinstance(value, str)),
-    "text": ("a text", lambda value: isinstance(value, str)),
-    "mapping": ("a dict", lambda value: isinstance(value, Mapping)),
-}
-"""For each kind of setting: what it should be, in words, and whether a value is that."""
 
 
 class TaskDef(Config):
@@ -224,6 +139,8 @@ class TaskDef(Config):
         self.module, own = _load(self.path, self.path.stem, source)
         self.loaded = image.loaded if image else local_names(self.taskdir, before)
         super().__init__(**settings | own)
+        if isinstance(self.store, AutodetectStore):
+            self.store = store_for(self.resultfile) if self.resultfile else DefaultStore()
         self.name: str = declared(self.path, "name", source) or name_from(self.path)
 
     def _conf_path(
@@ -298,7 +215,7 @@ class TaskDef(Config):
             If `pspace` or `execute` is missing, or the arguments of `execute` don't match.
         """
         if self.pspace is None:
-            raise TaskError(f"{self.path} sets no pspace: {_KINDS['space'][0]} is needed")
+            raise TaskError(f"{self.path} sets no pspace: {KINDS['space'][0]} is needed")
         if self.execute is None:
             raise TaskError(
                 f"{self.path} defines no execute: a function is needed that takes "
@@ -346,7 +263,7 @@ def _load(path: Path, name: str, source: bytes) -> tuple[ModuleType, dict[str, A
             )
     try:
         return module, {
-            name: _checked(setting, getattr(module, name))
+            name: checked(setting, getattr(module, name))
             for name, setting in SETTINGS.items()
             if hasattr(module, name)
         }

@@ -31,6 +31,7 @@ KINDS = {
     "path": "a path",
     "text": "a text",
     "mapping": "a dict",
+    "texts": "a dict of texts",
     "none": "None",
 }
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from psyrun.commands.messages import show_error, show_warning
 from psyrun.exceptions import PsyrunError
+from psyrun.pspace import ParameterSpace
+from psyrun.resultfile import check_parameters
 from psyrun.store import PickleStore
 from psyrun.tasks import TaskDef
 
@@ -29,10 +31,12 @@ def check_store(task: TaskDef, row: Mapping[str, Any], local: Iterable[str]) -> 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"trial{task.store.ext}"
         try:
+            task.store.check({name: values[0] for name, values in kept.items()})
             task.store.save(path, kept)
             names = task.store.load(path).keys()
         except PsyrunError as err:
-            show_error(f"{task.name}: {store} cannot hold this row: {err}")
+            words = "" if store in str(err) else f"{store} cannot hold this row: "
+            show_error(f"{task.name}: {words}{err}")
             return False
     lost = kept.keys() - names
     if lost:
@@ -44,6 +48,16 @@ def check_store(task: TaskDef, row: Mapping[str, Any], local: Iterable[str]) -> 
                 f"{task.name}: {name!r} is a {kind}: the result can be read only where that "
                 "class can be imported; return plain values or arrays to read it anywhere"
             )
+    return True
+
+
+def check_space(task: TaskDef, space: ParameterSpace) -> bool:
+    """Check that the task's store can hold the parameters of all rows."""
+    try:
+        check_parameters(task.store, space, task.exclude_from_result)
+    except PsyrunError as err:
+        show_error(f"{task.name}: {err}")
+        return False
     return True
 
 

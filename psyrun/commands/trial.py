@@ -17,7 +17,7 @@ from psyrun.code import CodeImage, frozen_code
 from psyrun.commands.messages import show_error, show_warning
 from psyrun.commands.options import Options
 from psyrun.commands.running import each_task
-from psyrun.commands.storable import check_store
+from psyrun.commands.storable import check_space, check_store
 from psyrun.commands.turns import each_workdir
 from psyrun.exceptions import RowError, TaskError
 from psyrun.failures import as_mapping, checked_names, describe_error
@@ -163,7 +163,7 @@ def _try_row(trial: Trial, wish: Wish) -> bool:
     _show(result)
     click.echo(f"in {duration(seconds)}; {_estimate(task, size, seconds)}")
     local = (trial.image or task.code()).modules
-    return check_store(task, assignment | result, local)
+    return check_store(task, assignment | result, local) and check_space(task, trial.space)
 
 
 def _explain(trial: Trial, err: BaseException, wish: Wish) -> None:

@@ -165,7 +165,7 @@ def _bring_up(
     result = Result(
         snapshot=run.snapshot,
         codes={_CODE: run.size},
-        store=type(target.store).__name__,
+        store=target.store.description,
         file=str(target.path),
         exclude=run.exclude,
         size=size,
@@ -182,7 +182,7 @@ def _new_run(number: int, digest: str, size: int, target: _Target) -> Run:
         snapshot=digest,
         code=_CODE,
         size=size,
-        store=type(target.store).__name__,
+        store=target.store.description,
         resultfile=str(target.path),
         exclude=tuple(target.exclude),
         when=locks.now(),

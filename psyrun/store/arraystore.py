@@ -120,14 +120,11 @@ class ArrayStore(Store):
 
     def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> int:
         """Write columns into a file; see `Store.save`."""
-        columns = {name: self._column(name, values) for name, values in data.items()}
+        columns = {name: self.column(name, values) for name, values in data.items()}
         sizes = {name: len(column) for name, column in columns.items()}
         if len(set(sizes.values())) > 1:
             raise StoreError(f"columns of different lengths make no rows: {sizes}")
         labels = data if isinstance(data, Labelled) else Labelled({})
-        for name, column in columns.items():
-            with holding(self, name):
-                self.check_form(column.form)
         crcs: list[int] = []
         with replacing(
             Path(filename), meanwhile=lambda path: crcs.append(crc32(path))
@@ -159,13 +156,27 @@ class ArrayStore(Store):
         """
         _ = form.array_dtype
 
-    def _column(self, name: str, values: Any) -> ArrayColumn:
-        if hasattr(values, "array") and hasattr(values, "form"):
-            return values  # type: ignore[no-any-return]
+    def column(self, name: str, values: Any) -> ArrayColumn:
+        """Make a column that this format holds of values, or raise a `StoreError`."""
+        with holding(self, name):
+            column = self._array_column(values)
+            self.check_form(column.form)
+            return column
+
+    def _array_column(self, values: Any) -> ArrayColumn:
+        from psyrun.store.forms import UnholdableError
+
+        if hasattr(values, "array"):
+            try:
+                _ = values.form
+            except UnholdableError:
+                if not self.objects:
+                    raise
+            else:
+                return values  # type: ignore[no-any-return]
         if not hasattr(values, "__getitem__"):
             values = list(values)
-        with holding(self, name):
-            return ListColumn(values, objects=self.objects)
+        return ListColumn(values, objects=self.objects)
 
     def check(self, row: Mapping[str, Any]) -> None:
         """Make sure that this format holds the values of a row; see `Store.check`."""
@@ -204,7 +215,7 @@ class ArrayStore(Store):
         if not path.exists():
             self.save(path, data)
             return
-        new = {name: self._column(name, values) for name, values in data.items()}
+        new = {name: self.column(name, values) for name, values in data.items()}
         added = max(map(len, new.values()), default=0)
         with self.open(path) as old:
             columns = {}

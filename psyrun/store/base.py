@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["ArrayColumn", "Column", "Labelled", "LoadedReader", "Reader", "Store", "as_list"]
 
 
+_SIMPLE = (str, int, float, tuple, type(None))
+
+
 class Column(Sized, Iterable[Any], Protocol):
     """A column to write: its values in order, possibly made one by one."""
 
@@ -147,12 +150,30 @@ class Store(ABC):
     slices : bool
         Whether `open` reads no more than what is asked for. Where it does not, it reads all of
         the file at once.
+    labels_kept : bool
+        Whether a file tells the attributes and units of `Labelled`.
     """
 
     ext: ClassVar[str] = ""
     streams: ClassVar[bool] = False
     atomic: ClassVar[bool] = False
     slices: ClassVar[bool] = False
+    labels_kept: ClassVar[bool] = False
+
+    @property
+    def description(self) -> str:
+        """The class and the options that it was made with, where these are not the default."""
+        name = type(self).__name__
+        try:
+            usual = vars(type(self)())
+        except TypeError:
+            return name
+        options = ", ".join(
+            f"{key}={value!r}"
+            for key, value in vars(self).items()
+            if isinstance(value, _SIMPLE) and key in usual and usual[key] != value
+        )
+        return f"{name}({options})" if options else name
 
     @abstractmethod
     def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> int | None:

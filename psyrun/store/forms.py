@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,6 +27,7 @@ __all__ = [
     "NOTHING",
     "NUMBERS",
     "Form",
+    "Forms",
     "UnholdableError",
     "form_of",
     "form_of_row",
@@ -318,3 +320,40 @@ def _words(form: Form) -> str:
     names = {"U": "texts", "S": "bytes", "M": "dates", "m": "time spans", "b": "booleans"}
     default = "numbers" if form.dtype.kind in NUMBERS else "structured values"
     return names.get(form.dtype.kind, default)
+
+
+class Forms(Mapping[str, Form]):
+    """The forms of columns, found block by block.
+
+    Looking one up raises the `UnholdableError` that its values gave rise to.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[str, Form | UnholdableError] = {}
+
+    def add(self, name: str, values: Values) -> None:
+        """Take the values of some more rows into account."""
+        self.join(name, lambda: form_of(values))
+
+    def join(self, name: str, find: Callable[[], Form]) -> None:
+        """Take the form of some more rows into account, which may be none."""
+        known = self._found.get(name)
+        if isinstance(known, UnholdableError):
+            return
+        try:
+            found = find()
+            self._found[name] = found if known is None else joined([known, found])
+        except UnholdableError as err:
+            self._found[name] = err
+
+    def __getitem__(self, name: str) -> Form:
+        found = self._found[name]
+        if isinstance(found, UnholdableError):
+            raise found
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)

@@ -47,6 +47,7 @@ class H5Store(ArrayStore):
     """
 
     ext: ClassVar[str] = ".h5"
+    labels_kept: ClassVar[bool] = True
 
     def __init__(self, node: str = "/psyrun", compression: str | int | None = None) -> None:
         self.node = node

@@ -46,7 +46,12 @@ class NpzStore(ArrayStore):
     ext: ClassVar[str] = ".npz"
 
     def __init__(self, *, allow_pickle: bool = False) -> None:
-        self.allow_pickle = self.objects = allow_pickle
+        self.allow_pickle = allow_pickle
+
+    @property
+    def objects(self) -> bool:  # type: ignore[override]
+        """Whether objects are kept where nothing else holds the values."""
+        return self.allow_pickle
 
     def check_form(self, form: Form) -> None:
         """Make sure that the format holds arrays of a form; see `ArrayStore.check_form`."""

@@ -20,7 +20,7 @@ LAYERS = {
     3: "workdir journal runfile jobs snapshot code presentcode fingerprint",
     4: "state gather partial merge resultfile present backend failures follow pool "
     "inspection findings codediff",
-    5: "tasks plan salvage mapper conclude causes verify remaining submitted",
+    5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submitted",
     6: "run rowprocess worker report why provenance",
     7: "commands main __main__",
 }
@@ -43,6 +43,7 @@ SAME_LAYER = {
     "resultfile": "merge partial",
     "present": "state",
     "backend": "present state",
+    "tasks": "settingvalues",
     "plan": "tasks",
     "conclude": "tasks",
     "worker": "rowprocess run",

@@ -125,9 +125,9 @@ class Listed(PickleStore):
 def test_the_result_is_written_and_described(desk, space, store, tmp_path):
     desk.partial(desk.job("1-0", space, ((0, 3),), "old"), {i: {"y": i} for i in range(3)})
     desk.journal(desk.job("2-0", space, ((1, 2),)), {1: {"y": "new"}})
-    run = desk.run(space, accepted=("old",), since=1)
+    run = desk.run(space, accepted=("old",), since=1, exclude=("a",))
     merger = Merger(desk.state(run), desk.spaces[space], store)
-    result = write_result(merger, tmp_path / "r.pkl", ("a",))
+    result = write_result(merger, tmp_path / "r.pkl", {})
     assert store.load(tmp_path / "r.pkl") == {"y": [0, "new", 2]}
     assert result.codes == {"old": 2, "code": 1}
     assert result.size == (tmp_path / "r.pkl").stat().st_size
@@ -140,7 +140,7 @@ def test_many_blocks_of_parameters_are_written(desk, tmp_path):
     desk.partial(desk.job("1-0", space, ((0, 50_001),)), {row: {} for row in results})
     run = desk.run(space)
     merger = Merger(desk.state(run), desk.spaces[space], desk.store)
-    write_result(merger, tmp_path / "r.pkl", ())
+    write_result(merger, tmp_path / "r.pkl", {})
     assert desk.store.load(tmp_path / "r.pkl") == {"a": list(range(50_001))}
 
 

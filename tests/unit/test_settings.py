@@ -17,6 +17,7 @@ KINDS = {
     "path",
     "text",
     "mapping",
+    "texts",
     "none",
 }
 
