@@ -1,0 +1,372 @@
+"""Own results as one PyTables table: a row an assignment, compressed with Blosc.
+
+The table stands in the store's group as `table`. Its fields are called as the columns are, as
+far as PyTables takes these names. What a field does not tell by itself is in the table's
+attribute `column_<k>`, for the k-th column (from 0), as JSON: its true `name`; its `dtype`, which
+is 'text' where bytes are UTF-8, and a type of numpy where 64 bit integers are times; its `units`.
+A column whose rows have a shape with a 0 in it has no field, but `dtype` and `shape` there. Where
+no column has a field, there is one of 8 bit integers, which the attribute `filler` names.
+"""
+
+from __future__ import annotations
+
+import json
+import keyword
+import re
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from psyrun.exceptions import StoreError
+from psyrun.store.base import Reader
+from psyrun.store.forms import OBJECT, Form, UnholdableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import tables
+    from numpy.typing import NDArray
+
+    from psyrun.store.base import ArrayColumn, Labelled
+
+__all__ = ["TABLE", "TableReader", "check_table_form", "holds_table", "write_table"]
+
+TABLE = "table"
+"""The table's name in the group of a store."""
+
+WIDEST = 4096
+"""Texts and bytes of more bytes than this are refused: each row is as wide as the longest."""
+
+_BLOCK_BYTES = 16 << 20
+_PLAIN_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
+_TEXT = "text"
+_INT64 = np.dtype(np.int64)
+
+
+def field_dtype(form: Form) -> np.dtype[Any]:
+    """Choose the element type of a table's field for a form.
+
+    Raises
+    ------
+    UnholdableError
+        If a table has none; the message says which other layout has.
+    """
+    kind = form.dtype.kind
+    if form.odd:
+        raise UnholdableError("bytes that end in NUL; layout='columns' can")
+    if kind in "US":
+        if form.size > WIDEST:
+            raise UnholdableError(
+                f"texts or bytes of up to {form.size:,} bytes, where a row of a table has "
+                f"place for {WIDEST:,}; layout='columns' can"
+            )
+        return np.dtype(("S", max(form.size, 1)))
+    if kind in "mM":
+        return _INT64
+    if kind not in "biufc":
+        raise UnholdableError(f"values of {form.dtype}; layout='columns' may")
+    return form.array_dtype.newbyteorder("=")
+
+
+def check_table_form(form: Form) -> None:
+    """Make sure that a table holds arrays of a form.
+
+    Raises
+    ------
+    UnholdableError
+        If it does not.
+    """
+    import tables
+
+    dtype = field_dtype(form)
+    try:
+        tables.Col.from_dtype(np.dtype((dtype, form.shape)) if all(form.shape) else dtype)
+    except (TypeError, ValueError) as err:
+        raise UnholdableError(f"an array of {dtype}") from err
+
+
+@dataclass(frozen=True)
+class Field:
+    """Where a column is in a table.
+
+    Attributes
+    ----------
+    name : str
+        The column's true name.
+    field : str or None
+        The field's name; None if rows have no elements, so that there is no field.
+    form : Form
+        What the arrays are like.
+    units : str
+        The unit; '' if none is known.
+    """
+
+    name: str
+    field: str | None
+    form: Form
+    units: str = ""
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """What the field does not tell by itself."""
+        note: dict[str, Any] = {}
+        kind = self.form.dtype.kind
+        if self.name != self.field:
+            note["name"] = self.name
+        if kind in "UmM":
+            note["dtype"] = _TEXT if kind == "U" else self.form.dtype.str[1:]
+        if self.field is None:
+            shape = list(self.form.shape)
+            note |= {"dtype": note.get("dtype", field_dtype(self.form).str), "shape": shape}
+        if self.units:
+            note["units"] = self.units
+        return note
+
+    def to_field(self, block: NDArray[Any]) -> NDArray[Any]:
+        """Convert rows of the column for the field."""
+        if self.form.dtype.kind == "U":
+            return np.char.encode(block.astype(np.str_), "utf-8")
+        if self.form.dtype.kind in "mM":
+            return block.view(_INT64)
+        return block.astype(field_dtype(self.form), copy=False)
+
+    def from_field(self, block: NDArray[Any]) -> NDArray[Any]:
+        """Convert rows of the field to what the column's form says."""
+        dtype = self.form.array_dtype
+        if self.form.dtype.kind == "U":
+            texts = np.char.decode(block, "utf-8")
+            return texts.astype(object) if dtype == OBJECT else texts
+        block = np.ascontiguousarray(block)
+        return block.view(dtype) if dtype.kind in "mM" else block.astype(dtype, copy=False)
+
+
+def write_table(
+    path: Path,
+    node: str,
+    columns: Mapping[str, ArrayColumn],
+    labels: Labelled,
+    filters: Mapping[str, Any],
+) -> dict[str, Field]:
+    """Write columns into a file as a table, block by block.
+
+    Parameters
+    ----------
+    path : Path
+        The file; what is there is replaced.
+    node : str
+        The group of the table.
+    columns : dict
+        The columns, all of one length, whose forms a table holds.
+    labels : Labelled
+        Attributes of the group, and units of columns.
+    filters : dict
+        Arguments of `tables.Filters`.
+
+    Returns
+    -------
+    dict
+        Where each column is.
+
+    Raises
+    ------
+    StoreError
+        If there are more columns than HDF5 has place for in a table.
+    """
+    import tables
+
+    size = max(map(len, columns.values()), default=0)
+    fields = _fields(columns, labels)
+    with quietly(), tables.open_file(str(path), "w", filters=tables.Filters(**filters)) as file:
+        try:
+            table = file.create_table(
+                node, TABLE, _description(fields), expectedrows=max(size, 1), createparents=True
+            )
+        except tables.HDF5ExtError as err:
+            raise StoreError(
+                f"HDF5 has no place for {len(fields)} columns in a table; "
+                "H5Store(layout='columns') has"
+            ) from err
+        for name, value in labels.attributes.items():
+            file.get_node(node)._v_attrs[name] = value  # noqa: SLF001 - PyTables' way
+        for place, field in enumerate(fields):
+            if note := field.note:
+                table.attrs[f"column_{place}"] = json.dumps(note)
+        if all(field.field is None for field in fields):
+            table.attrs["filler"] = table.colnames[0]
+        _fill(table, fields, columns, size)
+    return {field.name: field for field in fields}
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep to ourselves what PyTables warns of: names, wide rows and many columns."""
+    import tables
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tables.NaturalNameWarning)
+        warnings.simplefilter("ignore", tables.PerformanceWarning)
+        yield
+
+
+def _fields(columns: Mapping[str, ArrayColumn], labels: Labelled) -> list[Field]:
+    """Choose the fields of columns."""
+    fields = []
+    for place, (name, column) in enumerate(columns.items()):
+        plain = _PLAIN_NAME.fullmatch(name) and not keyword.iskeyword(name) and len(name) <= 64
+        field = name if plain else f"c{place}"
+        while not plain and field in columns:
+            field += "_"
+        there = field if all(column.form.shape) else None
+        fields.append(Field(name, there, column.form, labels.units.get(name, "")))
+    return fields
+
+
+def _description(fields: list[Field]) -> dict[str, Any]:
+    import tables
+
+    description: dict[str, Any] = {}
+    for place, column in enumerate(fields):
+        if column.field is not None:
+            dtype = np.dtype((field_dtype(column.form), column.form.shape))
+            description[column.field] = tables.Col.from_dtype(dtype, pos=place)
+    return description or {"no_columns": tables.Int8Col(pos=0)}
+
+
+def _fill(
+    table: tables.Table, fields: list[Field], columns: Mapping[str, ArrayColumn], size: int
+) -> None:
+    """Write rows, as many at once as need little memory."""
+    row_bytes = table.rowsize + sum(column.form.row_bytes for column in columns.values())
+    step = max(1, _BLOCK_BYTES // row_bytes)
+    for start in range(0, size, step):
+        stop = min(start + step, size)
+        rows = np.zeros(stop - start, table.dtype)
+        for field in fields:
+            if field.field is not None:
+                rows[field.field] = field.to_field(columns[field.name].array(start, stop))
+        table.append(rows)
+
+
+def holds_table(path: Path, node: str) -> bool:
+    """Tell whether a file holds a table in a group; a file that cannot be read does not."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            item = file.get(f"{node}/{TABLE}")
+            return isinstance(item, h5py.Dataset) and _is_table(item.attrs.get("CLASS"))
+    except OSError:
+        return False
+
+
+def _is_table(mark: Any) -> bool:
+    return mark in (b"TABLE", "TABLE")
+
+
+class TableReader(Reader):
+    """An open table; see `Reader`.
+
+    Attributes
+    ----------
+    attributes, units : dict of str to str
+        What the file says of the whole, and of columns.
+    """
+
+    def __init__(self, path: Path, node: str) -> None:
+        import tables
+
+        self.path = path
+        try:
+            self._file = tables.open_file(str(path), "r")
+        except (tables.HDF5ExtError, OSError) as err:
+            raise StoreError(f"{path} is no whole HDF5 file ({err})") from err
+        try:
+            with quietly():
+                self.table = self._file.get_node(node, TABLE)
+                group = self._file.get_node(node)._v_attrs  # noqa: SLF001 - PyTables' way
+                self.fields = {field.name: field for field in _fields_of(self.table)}
+        except BaseException:
+            self._file.close()
+            raise
+        self.names = list(self.fields)
+        self.size = int(self.table.nrows)
+        kept = {name: group[name] for name in group._f_list("user")}  # noqa: SLF001
+        self.attributes = {n: str(v) for n, v in kept.items() if isinstance(v, str)}
+        self.units = {name: field.units for name, field in self.fields.items() if field.units}
+        self._cached: tuple[tuple[int, int], NDArray[Any]] | None = None
+
+    def form(self, name: str) -> Form:
+        """Tell what a column is like; see `Reader.form`."""
+        return self.fields[name].form
+
+    def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        """Read some rows of a column; see `Reader.read`.
+
+        The last rows read are kept, if they are few: their other columns then cost nothing.
+        """
+        column = self.fields[name]
+        start, stop, _ = slice(start, stop).indices(self.size)
+        rows = max(stop - start, 0)
+        if column.field is None or not rows:
+            return np.empty((rows, *column.form.shape), column.form.array_dtype)
+        if rows * self.table.rowsize > 2 * _BLOCK_BYTES:
+            return column.from_field(self._read(start, stop, column.field))
+        if self._cached is None or self._cached[0] != (start, stop):
+            self._cached = (start, stop), self._read(start, stop, None)
+        return column.from_field(self._cached[1][column.field].copy())
+
+    def _read(self, start: int, stop: int, field: str | None) -> NDArray[Any]:
+        import tables
+
+        try:
+            return self.table.read(start, stop, field=field)  # type: ignore[no-any-return]
+        except (tables.HDF5ExtError, OSError) as err:
+            raise StoreError(
+                f"{self.path} cannot be read in rows {start} to {stop} ({err})"
+            ) from err
+
+    def where(self, expression: str) -> NDArray[np.int64]:
+        """Find the rows for which a condition holds; see `Reader.where`.
+
+        What indexes tell is taken from them. Only those rows are read of which they leave open
+        whether the condition holds.
+        """
+        from psyrun.store.h5index import rows_by_index
+
+        return rows_by_index(self, expression)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._cached = None
+        self._file.close()
+
+
+def _fields_of(table: tables.Table) -> Iterator[Field]:
+    """Tell where columns are in a table, in their order."""
+    notes = set(table.attrs._f_list("user"))  # noqa: SLF001 - PyTables' way
+    filler = str(table.attrs["filler"]) if "filler" in notes else None
+    left = [field for field in table.colnames if field != filler]
+    place = 0
+    while left or f"column_{place}" in notes:
+        name = f"column_{place}"
+        note = json.loads(str(table.attrs[name])) if name in notes else {}
+        field = None if "shape" in note else left.pop(0)
+        yield _field_of(table, field, note)
+        place += 1
+
+
+def _field_of(table: tables.Table, field: str | None, note: Mapping[str, Any]) -> Field:
+    """Tell what a column is like that a field holds, going by its type and its note."""
+    kind = note.get("dtype")
+    if field is None:
+        base, shape = np.dtype("S1" if kind == _TEXT else kind), tuple(note["shape"])
+    else:
+        base, shape = table.dtype[field].base, table.dtype[field].shape
+    size = base.itemsize if base.kind == "S" else 0
+    dtype = np.dtype(("U", size)) if kind == _TEXT else np.dtype(kind or base)
+    form = Form(dtype.newbyteorder("="), shape, size=size)
+    return Field(note.get("name", field), field, form, note.get("units", ""))
