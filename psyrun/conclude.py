@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from psyrun.exceptions import WorkdirError
-from psyrun.merge import Merger, check_target, write_result
+from psyrun.merge import Merger
 from psyrun.partial import verified
+from psyrun.resultfile import check_target, write_result
 from psyrun.runfile import Run, RunFile, write_run_file
 from psyrun.snapshot import load
 from psyrun.state import TaskState, read_sources, task_state
@@ -57,7 +58,7 @@ def _merge_if_complete(workdir: Workdir, file: RunFile, run: Run, task: TaskDef)
         space = load(workdir.snapshot(run.snapshot), verify=True)
         target = Path(run.resultfile)
         check_target(task.store, target, file.result)
-        merger = Merger(workdir, state, space, task.store)
+        merger = Merger(state, space, task.store)
         new = dataclasses.replace(file, result=write_result(merger, target, run.exclude))
         write_run_file(workdir, prune(workdir, new, state, before))
     return state

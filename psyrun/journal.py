@@ -305,11 +305,14 @@ def done_payloads(path: Path) -> dict[int, bytes]:
     """Read the payloads of undamaged done rows by row; the last one of a row counts."""
     with read_errors(path):
         data = path.read_bytes()
-    return {
-        row: data[start:end]
-        for kind, row, _, start, end in _hop(data, Scan(), trusting=False)
-        if kind == 1
-    }
+    return {row: data[start:end] for row, start, end in done_places(data)}
+
+
+def done_places(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield row, start and end of the payload of each undamaged done frame of a journal."""
+    for kind, row, _, start, end in _hop(data, Scan(), trusting=False):
+        if kind == 1:
+            yield row, start, end
 
 
 def _hop(

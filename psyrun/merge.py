@@ -1,75 +1,241 @@
-"""Own the whole result: partial results and journals put in the order of the space.
+"""Own the whole result: the columns of a task's done rows, in the order of the space.
 
-Parameter columns come from the space, result columns are painted source by source, the lowest
-rank first. One column is in memory at a time; a store that takes columns that are made while
-they are read never sees more.
+Parameters come from the space, results from partial results and journals, the lowest rank
+first. A store of arrays takes a block of a column at a time, others a whole column.
 """
 
-import tempfile
+from __future__ import annotations
+
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psyrun import rows
 from psyrun.columns import NAN, Columns
-from psyrun.exceptions import IneffectiveExcludeWarning, StoreError
-from psyrun.files import crc32
-from psyrun.partial import ABSENT, read_results, save_whole
-from psyrun.pspace import ParameterSpace
+from psyrun.exceptions import IneffectiveExcludeWarning
+from psyrun.gather import ABSENT, Layout, Pool
 from psyrun.pspace.selection import rows_of
 from psyrun.rows import RowState
-from psyrun.runfile import Result
-from psyrun.state import Source, TaskState
-from psyrun.store import Store, store_for
-from psyrun.store.base import Column
-from psyrun.workdir import Workdir
+from psyrun.store.base import as_list
 
-_BLOCK_ROWS = 20_000
-_KEEP_BYTES = 64 << 20
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from psyrun.pspace import ParameterSpace
+    from psyrun.state import TaskState
+    from psyrun.store import Store
+    from psyrun.store.base import Column
+    from psyrun.store.forms import Form
+
+_BLOCK_ROWS = 16_384
+
+
+class SpaceColumns:
+    """The parameters of a space, decoded block by block; the last block is kept.
+
+    Parameters
+    ----------
+    space : ParameterSpace
+        The space of the rows wanted.
+    """
+
+    def __init__(self, space: ParameterSpace) -> None:
+        self.space = space
+        self._kept: tuple[int, int, Columns] = (0, 0, {})
+
+    def block(self, start: int, stop: int) -> Columns:
+        """Decode some rows."""
+        low, high, found = self._kept
+        if (low, high) != (start, stop):
+            found = self.space.columns(start, stop)
+            self._kept = start, stop, found
+        return found
+
+    @cached_property
+    def forms(self) -> dict[str, Form]:
+        """What the columns are like as arrays."""
+        from psyrun.store.forms import form_of, joined
+
+        found: dict[str, list[Form]] = {name: [] for name in self.space.keys()}
+        for start in range(0, self.space.size, _BLOCK_ROWS):
+            block = self.block(start, min(start + _BLOCK_ROWS, self.space.size))
+            for name, values in block.items():
+                found[name].append(form_of(values, objects=True))
+        return {name: joined(forms) for name, forms in found.items()}
 
 
 class ParameterColumn:
-    """One parameter of a space, decoded block by block."""
+    """One parameter of a space."""
 
-    def __init__(self, space: ParameterSpace, name: str) -> None:
-        self.space = space
+    def __init__(self, columns: SpaceColumns, name: str) -> None:
+        self.columns = columns
         self.name = name
 
     def __len__(self) -> int:
-        return len(self.space)
+        return self.columns.space.size
 
     def __iter__(self) -> Iterator[Any]:
         size = len(self)
         starts = range(0, size, _BLOCK_ROWS)
-        blocks = (self.space.columns(i, min(i + _BLOCK_ROWS, size)) for i in starts)
+        blocks = (self.columns.block(i, min(i + _BLOCK_ROWS, size)) for i in starts)
         return chain.from_iterable(block[self.name] for block in blocks)
+
+    @property
+    def form(self) -> Form:
+        """What the column is like as an array."""
+        return self.columns.forms[self.name]
+
+    def array(self, start: int, stop: int) -> NDArray[Any]:
+        """Make the array of some rows."""
+        from psyrun.store.arrays import to_array
+
+        return to_array(self.columns.block(start, stop)[self.name], self.form)
 
 
 class ResultColumn:
     """One result, gathered from all sources when it is read."""
 
-    def __init__(self, gather: Callable[[], list[Any]], size: int) -> None:
-        self.gather = gather
-        self.size = size
+    def __init__(self, merger: Merger, name: str) -> None:
+        self.merger = merger
+        self.name = name
+        self.is_parameter = name in merger.space.keys()
 
     def __len__(self) -> int:
-        return self.size
+        return self.merger.size
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.gather())
+        return iter(self._gather())
+
+    def _gather(self) -> list[Any]:
+        """Make all of the column as a list."""
+        merger = self.merger
+        gap = ABSENT if self.is_parameter else NAN
+        values: list[Any] = [gap] * merger.state.run.size
+        for number, source in enumerate(merger.state.sources):
+            column = self._whole(number)
+            for place, row, length in merger.state.targets(source, source.done):
+                # where there is no column, nothing may stay of an older source's row
+                values[row : row + length] = (
+                    [gap] * length if column is None else column[place : place + length]
+                )
+        if not merger.state.complete:
+            values = [value for start, stop in merger.done for value in values[start:stop]]
+        if self.is_parameter:
+            given = ParameterColumn(merger.parameters, self.name)
+            values = [g if v is ABSENT else v for v, g in zip(values, given, strict=True)]
+        return values
+
+    def _whole(self, number: int) -> list[Any] | None:
+        """Read the column of a source; None if it has none."""
+        reader = self.merger.pool.reader(number)
+        if self.name not in self.merger.pool.names(number):
+            return None
+        return as_list(reader.read(self.name, 0, reader.size))
+
+    @cached_property
+    def form(self) -> Form:
+        """What the column is like as an array.
+
+        Raises
+        ------
+        UnholdableError
+            If the sources' values do not fit into one.
+        """
+        from psyrun.store.forms import UnholdableError, joined
+
+        forms = [self._form_of(number) for number in self.merger.layout.sources()]
+        try:
+            return joined(forms)
+        except UnholdableError:
+            return joined(
+                self._form_of(number, closely=True) for number in self.merger.layout.sources()
+            )
+
+    def _form_of(self, number: int, *, closely: bool = False) -> Form:
+        """Find the form of a source's column; an array's can tell gaps from NaN if read."""
+        from psyrun.store.forms import NOTHING, joined
+
+        pool = self.merger.pool
+        given = [self.merger.parameters.forms[self.name]] if self.is_parameter else []
+        if self.name not in pool.names(number):
+            return joined(given) if given else NOTHING
+        reader = pool.reader(number)
+        form = reader.form(self.name)
+        if closely and form.dtype == float and not form.shape and self._is_nan(number):
+            form = NOTHING
+        # a journal's rows may lack it, then the space tells
+        is_journal = self.merger.state.sources[number].is_journal
+        return joined([form, *given]) if is_journal else form
+
+    def _is_nan(self, number: int) -> bool:
+        import numpy as np
+
+        reader = self.merger.pool.reader(number)
+        step = _BLOCK_ROWS
+        blocks = (
+            reader.read(self.name, start, min(start + step, reader.size))
+            for start in range(0, reader.size, step)
+        )
+        return all(bool(np.isnan(block).all()) for block in blocks)
+
+    def array(self, start: int, stop: int) -> NDArray[Any]:
+        """Make the array of some rows.
+
+        Returns
+        -------
+        array of shape (stop - start, ...)
+            Of the column's form.
+        """
+        import numpy as np
+
+        form = self.form
+        pieces = list(self.merger.layout.pieces(start, stop))
+        if len(pieces) == 1:
+            return self._piece(pieces[0][0], pieces[0][2], start, pieces[0][1])
+        array = np.empty((stop - start, *form.shape), form.array_dtype)
+        for number, targets, places in pieces:
+            array[targets] = self._piece(number, places, start, targets)
+        return array
+
+    def _piece(
+        self,
+        number: int,
+        places: NDArray[Any] | slice,
+        start: int,
+        targets: NDArray[Any] | slice,
+    ) -> NDArray[Any]:
+        """Read rows of one source."""
+        from psyrun.store.arrays import to_array
+
+        values: Any
+        if self.name in self.merger.pool.names(number):
+            values = self.merger.pool.read(number, self.name, places)
+        else:
+            size = places.stop - places.start if isinstance(places, slice) else len(places)
+            values = [ABSENT if self.is_parameter else NAN] * size
+        return to_array(self._completed(values, start, targets), self.form)
+
+    def _completed(self, values: Any, start: int, targets: NDArray[Any] | slice) -> Any:
+        """Put the parameter where a result does not override it."""
+        if not self.is_parameter or not isinstance(values, list):
+            return values
+        if not any(value is ABSENT for value in values):
+            return values
+        import numpy as np
+
+        places = np.arange(self.merger.size)[targets] if isinstance(targets, slice) else targets
+        given = self.merger.parameters.space.take((places + start).tolist())[self.name]
+        return [g if v is ABSENT else v for v, g in zip(values, given, strict=True)]
 
 
-@dataclass
 class Merger:
     """The columns of a task's done rows.
 
     Parameters
     ----------
-    workdir : Workdir
-        The task's work directory.
     state : TaskState
         Which rows are done, and where.
     space : ParameterSpace
@@ -78,15 +244,17 @@ class Merger:
         The task's store; partial results of another format are read by their extension.
     """
 
-    workdir: Workdir
-    state: TaskState
-    space: ParameterSpace
-    store: Store
+    def __init__(self, state: TaskState, space: ParameterSpace, store: Store) -> None:
+        self.state, self.space, self.store = state, space, store
+        self.done = rows.of_state(state.states, RowState.DONE)
+        self.size = rows.count(self.done)
+        self.parameters = SpaceColumns(space if state.complete else rows_of(self.done, space))
+        self.pool = Pool(state.sources, store, space.keys())
 
-    def __post_init__(self) -> None:
-        self._kept: dict[Path, Columns] = {}
-        size = sum(source.path.stat().st_size for source in self.state.sources)
-        self._keep = size <= _KEEP_BYTES
+    @cached_property
+    def layout(self) -> Layout:
+        """Where each row stands among the sources."""
+        return Layout(self.state)
 
     def columns(self, exclude: Sequence[str] = ()) -> dict[str, Column]:
         """Return the done rows' columns by name: parameters, then results.
@@ -96,56 +264,20 @@ class Merger:
         IneffectiveExcludeWarning
             If a name to exclude does not occur.
         """
-        results = self._result_names()
+        results = dict.fromkeys(
+            name
+            for number in range(len(self.state.sources))
+            for name in self.pool.names(number)
+        )
         names = [*self.space.keys(), *(n for n in results if n not in self.space.keys())]
         warn_of_ineffective(exclude, names)
-        done = rows.of_state(self.state.states, RowState.DONE)
-        size = rows.count(done)
-        space = self.space if self.state.complete else rows_of(done, self.space)
-        columns: dict[str, Column] = {}
-        for name in names:
-            if name in exclude:
-                continue
-            if name in results:
-                columns[name] = ResultColumn(lambda n=name: self._gather(n, done), size)  # type: ignore[misc]
-            else:
-                columns[name] = ParameterColumn(space, name)
-        return columns
-
-    def _result_names(self) -> list[str]:
-        names: dict[str, None] = {}
-        for source in self.state.sources:
-            found = self._read(source) if source.info is None else source.info["results"]
-            names.update(dict.fromkeys(found))
-        return list(names)
-
-    def _gather(self, name: str, done: rows.Ranges) -> list[Any]:
-        size = self.state.run.size
-        in_space = name in self.space.keys()
-        values = [ABSENT if in_space else NAN] * size
-        for source in self.state.sources:
-            column = self._read(source).get(name)
-            for place, row, length in self.state.targets(source, source.done):
-                if column is not None:
-                    values[row : row + length] = column[place : place + length]
-                else:  # nothing may stay of an older source's row
-                    values[row : row + length] = [ABSENT if in_space else NAN] * length
-        if in_space:
-            given = self.space.build()[name]
-            values = [g if v is ABSENT else v for v, g in zip(values, given, strict=True)]
-        if self.state.complete:
-            return values
-        return [value for start, stop in done for value in values[start:stop]]
-
-    def _read(self, source: Source) -> Columns:
-        if source.path in self._kept:
-            return self._kept[source.path]
-        foreign = not source.is_journal and source.path.suffix != self.store.ext
-        store = store_for(source.path) if foreign else self.store
-        found = read_results(source, store, self.space.keys())
-        if self._keep:
-            self._kept[source.path] = found
-        return found
+        return {
+            name: ResultColumn(self, name)
+            if name in results
+            else ParameterColumn(self.parameters, name)
+            for name in names
+            if name not in exclude
+        }
 
 
 def warn_of_ineffective(exclude: Sequence[str], names: Sequence[str]) -> None:
@@ -157,93 +289,3 @@ def warn_of_ineffective(exclude: Sequence[str], names: Sequence[str]) -> None:
             IneffectiveExcludeWarning,
             stacklevel=3,
         )
-
-
-def save(store: Store, path: Path, columns: Mapping[str, Column]) -> tuple[int, int]:
-    """Write columns as a result file that appears whole; see `save_whole`."""
-    data = columns if store.streams else {name: list(c) for name, c in columns.items()}
-    return save_whole(store, path, data)
-
-
-def check_parameters(store: Store, space: ParameterSpace, exclude: Sequence[str]) -> None:
-    """Make sure that a store can hold the parameters, going by the first row.
-
-    Raises
-    ------
-    StoreError
-        If it cannot; the message says how to leave a parameter out.
-    """
-    row = {
-        name: [space[0][name]] for name in space.keys() if name not in exclude and space.size
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Path(folder) / f"trial{store.ext}"
-        try:
-            save_whole(store, trial, row)
-        except StoreError as err:
-            raise StoreError(
-                f"{type(store).__name__} cannot hold the parameters ({err}); leave one out of "
-                "the result with exclude_from_result = ['its name']"
-            ) from err
-
-
-def is_intact(result: Result, path: Path) -> bool:
-    """Tell whether a file is still the result that was written.
-
-    A file that nobody wrote to since is believed; one that was copied or touched is read.
-    """
-    if Path(result.file) != path or not path.is_file():
-        return False
-    stat = path.stat()
-    if stat.st_size != result.size:
-        return False
-    return stat.st_mtime_ns == result.mtime_ns or crc32(path) == result.crc
-
-
-def check_target(store: Store, path: Path, known: Result | None = None) -> None:
-    """Make sure that a result may be written at a path.
-
-    Parameters
-    ----------
-    store : Store
-        The store that will write it.
-    path : Path
-        Where.
-    known : Result, optional
-        The result that stands; if it is this file, it may be replaced.
-
-    Raises
-    ------
-    StoreError
-        If something else is in the way.
-    """
-    if not path.exists() or (known and Path(known.file) == path and path.is_file()):
-        return
-    if not path.is_file() or not (path.stat().st_size == 0 or store.holds_result(path)):
-        raise StoreError(
-            f"{path} is in the way: it is no {store.ext} result of Psyrun, so it is not "
-            "replaced; move it, or set another resultfile"
-        )
-
-
-def write_result(merger: Merger, path: Path, exclude: Sequence[str]) -> Result:
-    """Write the whole result of a run whose rows are all done.
-
-    Raises
-    ------
-    StoreError
-        If the store cannot hold a value.
-    """
-    size, crc = save(merger.store, path, merger.columns(exclude))
-    run = merger.state.run
-    return Result(
-        snapshot=run.snapshot,
-        codes=merger.state.rows_by_code(),
-        store=type(merger.store).__name__,
-        file=str(path),
-        exclude=tuple(exclude),
-        size=size,
-        crc=crc,
-        mtime_ns=path.stat().st_mtime_ns,
-        since=run.since,
-    )

@@ -7,13 +7,13 @@ whole.
 import dataclasses
 import os
 import pickle
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from psyrun import columns, journal, rows
 from psyrun.columns import Columns
-from psyrun.exceptions import PsyrunError, StoreError, WorkdirError
+from psyrun.exceptions import PsyrunError, StoreError
 from psyrun.files import crc32, new_file, replacing, write_record
 from psyrun.jobs import Job
 from psyrun.pspace import ParameterSpace
@@ -173,7 +173,7 @@ def verified(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
                     "while it was being written"
                 )
             source = dataclasses.replace(source, done=sound)  # noqa: PLW2901 - the sound part
-        kept.append(source)
+        kept.append(dataclasses.replace(source, verified=True))
     return kept, notes
 
 
@@ -213,47 +213,3 @@ def label(
         given = rows_of(ranges, space).build()[name]
         found[name] = [row.get(name, value) for row, value in zip(results, given, strict=True)]
     return found
-
-
-ABSENT = object()
-"""What stands where a row has no result that overrides a parameter, as others have."""
-
-
-def read_results(source: Source, store: Store, parameters: Collection[str] = ()) -> Columns:
-    """Read the result columns of a source's done rows, in ascending order of row.
-
-    Parameters
-    ----------
-    source : Source
-        A partial result or a journal.
-    store : Store
-        The format of a partial result.
-    parameters : collection of str
-        Names of parameters. Where a result overrides one in some rows of a journal only, the
-        others hold `ABSENT`: the values are the space's to tell.
-
-    Raises
-    ------
-    WorkdirError
-        If the file is damaged.
-    """
-    if source.info is None:
-        results = unpickled(journal_payloads([source.path]))
-        ordered = [results[row] for row in sorted(results)]
-        if rows.count(source.done) != len(ordered):
-            raise WorkdirError(f"{source.path} is damaged; run the task again")
-        found = columns.from_rows(ordered)
-        for name in {*found}.intersection(parameters):
-            found[name] = [row.get(name, ABSENT) for row in ordered]
-        return found
-    data = None
-    if crc32(source.path) == source.info["crc"]:
-        loaded = store.load(source.path)
-        data = {name: loaded[name] for name in source.info["results"]}
-    size = rows.count(source.done)
-    if data is None or any(len(column) != size for column in data.values()):
-        raise WorkdirError(
-            f"{source.path} is damaged; remove it and run the task again, "
-            "which evaluates its rows once more"
-        )
-    return data

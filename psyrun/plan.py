@@ -12,9 +12,9 @@ from pathlib import Path
 from psyrun import rows
 from psyrun.exceptions import TaskError
 from psyrun.fingerprint import Change
-from psyrun.merge import is_intact
 from psyrun.partial import verified
 from psyrun.present import Present, accepting, forgetting, look
+from psyrun.resultfile import is_intact
 from psyrun.rows import Ranges, RowState
 from psyrun.runfile import RunFile
 from psyrun.tasks import TaskDef

@@ -26,8 +26,8 @@ from psyrun.exceptions import (
 from psyrun.files import remove_abandoned
 from psyrun.follow import Follower
 from psyrun.jobs import Job, read_job, write_jobs
-from psyrun.merge import check_parameters, check_target
 from psyrun.plan import Action, Plan, changes_text, make_plan
+from psyrun.resultfile import check_parameters, check_target
 from psyrun.rows import RowState
 from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
 from psyrun.scheduler import ImmediateRun

@@ -105,7 +105,7 @@ def _of_task(workdir: Workdir, store: Store) -> Found:
     accepted = tuple(sorted({*file.last.accepted, *others}))
     run = dataclasses.replace(file.last, accepted=accepted, since=1)
     state = task_state(workdir, run, sources)
-    merger = Merger(workdir, state, load(workdir.snapshot(run.snapshot), verify=True), store)
+    merger = Merger(state, load(workdir.snapshot(run.snapshot), verify=True), store)
     done = state.count(RowState.DONE)
     if run.size and not done:
         raise WorkdirError(f"no row of {workdir.root} is done, so there is nothing to merge")

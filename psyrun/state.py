@@ -43,6 +43,8 @@ class Source:
         What could not be read of a journal.
     job_failed : bool
         Whether the job as a whole failed.
+    verified : bool
+        Whether all of the file was read and found to be as it was written.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class Source:
     damaged: int = 0
     torn: bool = False
     job_failed: bool = False
+    verified: bool = False
 
     @property
     def is_journal(self) -> bool:

@@ -14,7 +14,7 @@ from psyrun.conclude import while_rows_move
 from psyrun.exceptions import StoreError, WorkdirError
 from psyrun.files import remove_abandoned
 from psyrun.locks import Hold
-from psyrun.merge import check_target, save
+from psyrun.resultfile import check_target, save
 from psyrun.run import holding
 from psyrun.runfile import read_run_file
 from psyrun.salvage import Found, classes_known, find_rows, workdir_at

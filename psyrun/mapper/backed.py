@@ -21,16 +21,18 @@ from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin, write_jobs
 from psyrun.journal import JournalWriter
 from psyrun.mapper.memory import as_row, check_callable, names_of, schedule, where
-from psyrun.merge import Merger, check_target, is_intact, save, warn_of_ineffective
+from psyrun.merge import Merger, warn_of_ineffective
 from psyrun.partial import label, verified
 from psyrun.present import next_number, state_for
 from psyrun.pspace.sharding import shard
+from psyrun.resultfile import check_target, is_intact, save
 from psyrun.rows import RowState
 from psyrun.runfile import Result, Run, read_run_file, write_run_file
 from psyrun.signature import bind
 from psyrun.snapshot import encode, write_moves
 from psyrun.state import TaskState, read_sources, task_state
 from psyrun.store import DefaultStore, Store
+from psyrun.store.base import as_list
 from psyrun.version import __version__
 from psyrun.workdir import Workdir, job_name
 
@@ -115,7 +117,7 @@ def map_pspace_hdd_backed(  # noqa: PLR0913, PLR0917 - the arguments of 0.8
     with locks.locked(workdir.lock_file, workdir.holder_file, str(path)):
         target = _Target(path, made, workdir, sorted(names_of(exclude)))
         columns = _bring_up(fn, pspace, target, pool_size)
-        return {name: list(column) for name, column in columns.items()} if return_data else None
+        return {n: as_list(c) for n, c in columns.items()} if return_data else None
 
 
 @dataclass(frozen=True)
@@ -318,7 +320,7 @@ def _columns(
     """Join parameters and results; from memory where all are there, else from the journals."""
     if kept is None:
         state = task_state(target.workdir, run, verified(read_sources(target.workdir))[0])
-        return Merger(target.workdir, state, space, target.store).columns(target.exclude)
+        return Merger(state, space, target.store).columns(target.exclude)
     found = label(kept, ((0, space.size),), space)
     columns = dict(space.build()) | found
     warn_of_ineffective(target.exclude, list(columns))

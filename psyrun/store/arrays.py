@@ -56,8 +56,8 @@ def to_array(values: Sequence[Any] | NDArray[Any], form: Form) -> NDArray[Any]:
         return _padded(values, form, dtype)
     if form.dtype == OBJECT and not form.shape:
         return _objects(list(values))
-    if not form.shape and not form.fills and dtype != OBJECT:
-        return _cast(np.array(list(values)), dtype)
+    if not form.fills and dtype != OBJECT:
+        return _cast(np.array(list(values)).reshape(len(values), *form.shape), dtype)
     return _filled(list(values), form, dtype)
 
 

@@ -12,16 +12,16 @@ from psyrun.store.base import ArrayColumn, Labelled, Reader, Store
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from psyrun.store.forms import Form
 
-__all__ = ["ArrayStore", "ListColumn", "blocks_of"]
+__all__ = ["ArrayStore", "ListColumn", "holding", "row_blocks"]
 
 BLOCK_BYTES = 16 << 20
-"""About how much of a column is in memory at once."""
+"""About how much of the columns is in memory at once."""
 
 _PLAIN = frozenset({float, bool})
 _INT64 = 2**63
@@ -252,18 +252,16 @@ class holding:  # noqa: N801 - reads as a word of its own: `with holding(...)`
             ) from error
 
 
-def blocks_of(column: ArrayColumn) -> Iterator[tuple[int, int, Callable[[], NDArray[Any]]]]:
-    """Cut a column into blocks.
+def row_blocks(columns: Collection[ArrayColumn]) -> Iterator[tuple[int, int]]:
+    """Cut rows into blocks, of which all columns together need little memory.
 
     Yields
     ------
     start, stop : int
-        The rows.
-    read : callable
-        Makes their array.
+        The rows of a block.
     """
-    step = max(1, BLOCK_BYTES // column.form.row_bytes)
-    size = len(column)
+    row_bytes = sum(column.form.row_bytes for column in columns)
+    step = max(1, BLOCK_BYTES // max(row_bytes, 1))
+    size = max(map(len, columns), default=0)
     for start in range(0, size, step):
-        stop = min(start + step, size)
-        yield start, stop, lambda a=start, b=stop: column.array(a, b)  # type: ignore[misc]
+        yield start, min(start + step, size)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from psyrun.store.forms import Form
 
-__all__ = ["ArrayColumn", "Column", "Labelled", "LoadedReader", "Reader", "Store"]
+__all__ = ["ArrayColumn", "Column", "Labelled", "LoadedReader", "Reader", "Store", "as_list"]
 
 
 class Column(Sized, Iterable[Any], Protocol):
@@ -141,6 +141,20 @@ class LoadedReader(Reader):
     def read(self, name: str, start: int, stop: int) -> Sequence[Any] | NDArray[Any]:
         """Read some rows of a column; see `Reader.read`."""
         return self.columns[name][start:stop]  # type: ignore[no-any-return]
+
+
+def as_list(column: Any) -> list[Any]:
+    """Return a column that a store gave, or that is to be written, as a list.
+
+    Numbers that Python has a type for become plain ones.
+    """
+    if isinstance(column, list):
+        return column
+    if hasattr(column, "dtype"):
+        from psyrun.store.arrays import values_of
+
+        return values_of(column)
+    return list(column)
 
 
 class Store(ABC):

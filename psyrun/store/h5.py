@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from psyrun.exceptions import StoreError
-from psyrun.store.arraystore import ArrayStore, blocks_of, holding
+from psyrun.store.arraystore import ArrayStore, holding, row_blocks
 from psyrun.store.base import ArrayColumn, Labelled, Reader
 
 if TYPE_CHECKING:
@@ -141,12 +141,16 @@ class H5Store(ArrayStore):
         with h5py.File(path, "w", locking=False) as file:
             group = file.create_group(self.node, track_order=True)
             group.attrs.update(labels.attributes)
+            datasets = {}
             for name, column in columns.items():
                 with holding(self, name):
-                    dataset = self._create(group, name, column)
+                    datasets[name] = self._create(group, name, column)
                     if unit := labels.units.get(name):
-                        dataset.attrs[_UNITS] = unit
-                    _fill(dataset, column)
+                        datasets[name].attrs[_UNITS] = unit
+            for start, stop in row_blocks(columns.values()):
+                for name, column in columns.items():
+                    with holding(self, name):
+                        _fill(datasets[name], column.array(start, stop), start)
 
     def _create(self, group: h5py.Group, name: str, column: ArrayColumn) -> h5py.Dataset:
         """Make the empty dataset of a column."""
@@ -217,14 +221,12 @@ def _chunks(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
     return (max(1, _CHUNK_BYTES // row_bytes), *extents)
 
 
-def _fill(dataset: h5py.Dataset, column: ArrayColumn) -> None:
-    """Write a column into its dataset, block by block."""
+def _fill(dataset: h5py.Dataset, block: NDArray[Any], start: int) -> None:
+    """Write rows into a dataset."""
     from psyrun.store.h5types import to_file
 
-    for start, stop, read in blocks_of(column):
-        block = read()
-        if block.size:
-            dataset[start:stop] = to_file(block, dataset.dtype)
+    if block.size:
+        dataset[start : start + len(block)] = to_file(block, dataset.dtype)
 
 
 class H5Reader(Reader):

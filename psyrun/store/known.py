@@ -26,13 +26,16 @@ _OWN = {
 }
 
 
-def store_for(filename: str | os.PathLike[str]) -> Store:
+def store_for(filename: str | os.PathLike[str], *, trusted: bool = False) -> Store:
     """Make the store that a file's extension asks for.
 
     Parameters
     ----------
     filename : path
         A file, or its extension alone, with the dot.
+    trusted : bool
+        Whether pickled objects may be loaded from a format that else refuses them: the file
+        is known to be as Psyrun wrote it.
 
     Raises
     ------
@@ -43,7 +46,8 @@ def store_for(filename: str | os.PathLike[str]) -> Store:
     ext = (Path(filename).suffix or (name if name.startswith(".") else "")).lower()
     if ext in _OWN:
         module, _, kind = _OWN[ext].partition(":")
-        return getattr(import_module(f"psyrun.store.{module}"), kind)()  # type: ignore[no-any-return]
+        made = getattr(import_module(f"psyrun.store.{module}"), kind)
+        return made(allow_pickle=True) if trusted and ext == ".npz" else made()  # type: ignore[no-any-return]
     from importlib import metadata
 
     found = {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}

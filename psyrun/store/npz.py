@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from psyrun.exceptions import StoreError
-from psyrun.store.arraystore import ArrayStore, blocks_of, holding
+from psyrun.store.arraystore import ArrayStore, holding, row_blocks
 from psyrun.store.base import ArrayColumn, Labelled, Reader
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def _write_member(file: zipfile.ZipFile, name: str, column: ArrayColumn) -> None
             np.lib.format.write_array_header_1_0(member, head)
         except ValueError:  # longer than 64 KiB: a structure of many fields
             np.lib.format.write_array_header_2_0(member, head)
-        for _, _, read in blocks_of(column):
-            block = np.ascontiguousarray(read().astype(dtype, copy=False))
+        for start, stop in row_blocks([column]):
+            block = column.array(start, stop).astype(dtype, order="C", copy=False)
             member.write(block.reshape(-1).view(np.uint8).data)
 
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import pytest
 
 from psyrun.exceptions import StoreError
-from psyrun.merge import save
-from psyrun.store import AutodetectStore, H5Store, NpzStore, PickleStore, Store, store_for
+from psyrun.resultfile import save
+from psyrun.store import H5Store, NpzStore, PickleStore, Store, store_for
 
 
 class Made:

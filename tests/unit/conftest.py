@@ -75,7 +75,7 @@ class Desk:
 
     def merged(self, run: Run, exclude: tuple[str, ...] = ()) -> dict[str, list[Any]]:
         state = self.state(run)
-        merger = Merger(self.workdir, state, self.spaces[run.snapshot], self.store)
+        merger = Merger(state, self.spaces[run.snapshot], self.store)
         return {name: list(column) for name, column in merger.columns(exclude).items()}
 
 

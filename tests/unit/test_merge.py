@@ -6,8 +6,9 @@ import pytest
 
 from psyrun import snapshot
 from psyrun.exceptions import IneffectiveExcludeWarning, StoreError, WorkdirError
-from psyrun.merge import Merger, check_target, write_result
+from psyrun.merge import Merger
 from psyrun.pspace import Param
+from psyrun.resultfile import check_target, write_result
 from psyrun.runfile import Result
 from psyrun.store import PickleStore
 
@@ -125,7 +126,7 @@ def test_the_result_is_written_and_described(desk, space, store, tmp_path):
     desk.partial(desk.job("1-0", space, ((0, 3),), "old"), {i: {"y": i} for i in range(3)})
     desk.journal(desk.job("2-0", space, ((1, 2),)), {1: {"y": "new"}})
     run = desk.run(space, accepted=("old",), since=1)
-    merger = Merger(desk.workdir, desk.state(run), desk.spaces[space], store)
+    merger = Merger(desk.state(run), desk.spaces[space], store)
     result = write_result(merger, tmp_path / "r.pkl", ("a",))
     assert store.load(tmp_path / "r.pkl") == {"y": [0, "new", 2]}
     assert result.codes == {"old": 2, "code": 1}
@@ -138,7 +139,7 @@ def test_many_blocks_of_parameters_are_written(desk, tmp_path):
     results = dict.fromkeys(range(50_001), None)
     desk.partial(desk.job("1-0", space, ((0, 50_001),)), {row: {} for row in results})
     run = desk.run(space)
-    merger = Merger(desk.workdir, desk.state(run), desk.spaces[space], desk.store)
+    merger = Merger(desk.state(run), desk.spaces[space], desk.store)
     write_result(merger, tmp_path / "r.pkl", ())
     assert desk.store.load(tmp_path / "r.pkl") == {"a": list(range(50_001))}
 

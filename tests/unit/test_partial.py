@@ -11,7 +11,8 @@ import pytest
 from psyrun import rows
 from psyrun.exceptions import StoreError, WorkdirError
 from psyrun.files import read_record, write_record
-from psyrun.partial import read_results, unpickled, verified, write_partial
+from psyrun.gather import open_source
+from psyrun.partial import unpickled, verified, write_partial
 from psyrun.pspace import Param
 from psyrun.state import read_sources
 from psyrun.store import PickleStore, Store
@@ -37,6 +38,12 @@ class JsonStore(Store):
 @pytest.fixture
 def space(desk):
     return desk.space(Param(a=[10, 11, 12], b="x"))
+
+
+def results_of(source, store):
+    """Read all results of a source."""
+    reader = open_source(source, store)
+    return {name: list(reader.read(name, 0, reader.size)) for name in reader.names}
 
 
 def only_source(desk):
@@ -104,7 +111,7 @@ def test_a_store_of_the_extension_json_does_not_lose_rows(desk, space):
     desk.partial(desk.job("1-0", space, ((0, 2),)), {0: {"y": 0}, 1: {"y": 1}})
     source = only_source(desk)
     assert source.done == ((0, 2),)
-    assert read_results(source, desk.store) == {"y": [0, 1]}
+    assert results_of(source, desk.store) == {"y": [0, 1]}
 
 
 def test_a_store_that_fails_leaves_the_journals(desk, space):
@@ -120,7 +127,7 @@ def test_a_store_that_fails_leaves_the_journals(desk, space):
 
 def test_a_missing_result_key_becomes_nan(desk, space):
     desk.partial(desk.job("1-0", space, ((0, 2),)), {0: {"y": 0}, 1: {"z": 1}})
-    found = read_results(only_source(desk), desk.store)
+    found = results_of(only_source(desk), desk.store)
     assert found["y"][0] == 0
     assert math.isnan(found["y"][1])
     assert math.isnan(found["z"][0])
@@ -129,7 +136,7 @@ def test_a_missing_result_key_becomes_nan(desk, space):
 def test_a_result_that_overrides_a_parameter_in_some_rows_only(desk, space):
     job = desk.job("1-0", space, ((1, 3),))
     desk.partial(job, {1: {"a": "new"}, 2: {"y": 1}})
-    found = read_results(only_source(desk), desk.store)
+    found = results_of(only_source(desk), desk.store)
     assert found["a"] == ["new", 12]
 
 
@@ -157,7 +164,7 @@ def test_a_partial_result_of_wrong_crc_is_never_unpickled(desk, space):
     path.write_bytes(raw)
     source = only_source(desk)
     with pytest.raises(WorkdirError, match=r"1-0\.pkl is damaged; remove it and run"):
-        read_results(source, desk.store)
+        results_of(source, desk.store)
     assert verified([source]) == ([], [f"{path} is damaged and left out"])
 
 
@@ -166,7 +173,7 @@ def test_a_note_of_more_rows_than_the_file_has_is_damage(desk, space):
     note = desk.workdir.partial_info("1-0")
     write_record(note, 1, read_record(note, 1) | {"rows": [[0, 3]]})
     with pytest.raises(WorkdirError, match="damaged"):
-        read_results(only_source(desk), desk.store)
+        results_of(only_source(desk), desk.store)
 
 
 def test_a_damaged_place_in_a_journal_is_told(desk, space):
@@ -201,7 +208,7 @@ def test_a_journal_that_shrank_since_is_damage(desk, space):
     source = only_source(desk)
     os.truncate(path, path.stat().st_size - 3)
     with pytest.raises(WorkdirError, match="is damaged; run the task again"):
-        read_results(source, desk.store)
+        results_of(source, desk.store)
 
 
 class Outrun(PickleStore):

@@ -1,0 +1,104 @@
+"""Own the result file: whether it stands, what may be replaced, and its writing."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from psyrun.exceptions import StoreError
+from psyrun.files import crc32
+from psyrun.merge import Merger
+from psyrun.partial import save_whole
+from psyrun.pspace import ParameterSpace
+from psyrun.runfile import Result
+from psyrun.store import Store
+from psyrun.store.base import Column
+
+
+def save(store: Store, path: Path, columns: Mapping[str, Column]) -> tuple[int, int]:
+    """Write columns as a result file that appears whole; see `save_whole`."""
+    data = columns if store.streams else {name: list(c) for name, c in columns.items()}
+    return save_whole(store, path, data)
+
+
+def check_parameters(store: Store, space: ParameterSpace, exclude: Sequence[str]) -> None:
+    """Make sure that a store can hold the parameters, going by the first row.
+
+    Raises
+    ------
+    StoreError
+        If it cannot; the message says how to leave a parameter out.
+    """
+    row = {
+        name: [space[0][name]] for name in space.keys() if name not in exclude and space.size
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / f"trial{store.ext}"
+        try:
+            save_whole(store, trial, row)
+        except StoreError as err:
+            raise StoreError(
+                f"{type(store).__name__} cannot hold the parameters ({err}); leave one out of "
+                "the result with exclude_from_result = ['its name']"
+            ) from err
+
+
+def is_intact(result: Result, path: Path) -> bool:
+    """Tell whether a file is still the result that was written.
+
+    A file that nobody wrote to since is believed; one that was copied or touched is read.
+    """
+    if Path(result.file) != path or not path.is_file():
+        return False
+    stat = path.stat()
+    if stat.st_size != result.size:
+        return False
+    return stat.st_mtime_ns == result.mtime_ns or crc32(path) == result.crc
+
+
+def check_target(store: Store, path: Path, known: Result | None = None) -> None:
+    """Make sure that a result may be written at a path.
+
+    Parameters
+    ----------
+    store : Store
+        The store that will write it.
+    path : Path
+        Where.
+    known : Result, optional
+        The result that stands; if it is this file, it may be replaced.
+
+    Raises
+    ------
+    StoreError
+        If something else is in the way.
+    """
+    if not path.exists() or (known and Path(known.file) == path and path.is_file()):
+        return
+    if not path.is_file() or not (path.stat().st_size == 0 or store.holds_result(path)):
+        raise StoreError(
+            f"{path} is in the way: it is no {store.ext} result of Psyrun, so it is not "
+            "replaced; move it, or set another resultfile"
+        )
+
+
+def write_result(merger: Merger, path: Path, exclude: Sequence[str]) -> Result:
+    """Write the whole result of a run whose rows are all done.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot hold a value.
+    """
+    size, crc = save(merger.store, path, merger.columns(exclude))
+    run = merger.state.run
+    return Result(
+        snapshot=run.snapshot,
+        codes=merger.state.rows_by_code(),
+        store=type(merger.store).__name__,
+        file=str(path),
+        exclude=tuple(exclude),
+        size=size,
+        crc=crc,
+        mtime_ns=path.stat().st_mtime_ns,
+        since=run.since,
+    )
