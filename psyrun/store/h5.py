@@ -107,7 +107,7 @@ class H5Store(ArrayStore):
         """Make sure that the format holds arrays of a form; see `ArrayStore.check_form`."""
         super().check_form(form)
         if self.layout == "table":
-            from psyrun.store.h5table import check_table_form
+            from psyrun.store.h5fields import check_table_form
 
             check_table_form(form)
         else:

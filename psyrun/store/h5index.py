@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from psyrun.exceptions import StoreError
-from psyrun.store.evaluate import as_time, checked_forms, comparable, compare, constant
+from psyrun.store.evaluate import as_time, checked_forms, comparable, compare, constant, holds
 from psyrun.store.query import parse_query
 from psyrun.store.search import blocks, rows_in
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from psyrun.store.forms import Form
-    from psyrun.store.h5table import Field, TableReader
+    from psyrun.store.h5fields import Field
+    from psyrun.store.h5table import TableReader
     from psyrun.store.query import Node
 
 __all__ = ["FEWEST_ROWS", "check_index", "make_indexes", "rows_by_index"]
@@ -99,11 +100,18 @@ def rows_by_index(reader: TableReader, expression: str) -> NDArray[np.int64]:
     found, exact = _Indexes(reader).rows(query.root)
     if found is not None and exact:
         return np.flatnonzero(found).astype(np.int64, copy=False)
-    widths = [reader.form(name) for name in reader.names]
-    pieces = blocks(reader.size, widths)
-    if found is not None:
-        pieces = _runs(found, int(reader.table.chunkshape[0]), pieces)
-    return rows_in(reader, query, forms, pieces)
+    pieces = blocks(reader.size, [reader.form(name) for name in reader.names])
+    if found is None:
+        return rows_in(reader, query, forms, pieces)
+    parts: list[NDArray[Any]] = [np.empty(0, np.int64)]
+    for start, stop in _runs(found, int(reader.table.chunkshape[0]), pieces):
+        rows = np.flatnonzero(found[start:stop])
+        columns = {
+            name: comparable(reader.read(name, start, stop)[rows], form)
+            for name, form in forms.items()
+        }
+        parts.append(rows[holds(query, columns, len(rows))] + start)
+    return np.concatenate(parts).astype(np.int64, copy=False)
 
 
 def _runs(

@@ -2,10 +2,11 @@
 
 The table stands in the store's group as `table`. Its fields are called as the columns are, as
 far as PyTables takes these names. What a field does not tell by itself is in the table's
-attribute `column_<k>`, for the k-th column (from 0), as JSON: its true `name`; its `dtype`, which
-is 'text' where bytes are UTF-8, and a type of numpy where 64 bit integers are times; its `units`.
-A column whose rows have a shape with a 0 in it has no field, but `dtype` and `shape` there. Where
-no column has a field, there is one of 8 bit integers, which the attribute `filler` names.
+attribute `column_<k>`, for the k-th column (from 0), as JSON: its true `name`; its `dtype`,
+which is 'text' where bytes are UTF-8, and a type of numpy where 64 bit integers are times; its
+`units`. A column whose rows have a shape with a 0 in it has no field, but `dtype` and `shape`
+there. Where no column has a field, there is one of 8 bit integers, which the attribute `filler`
+names.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import keyword
 import re
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from psyrun.exceptions import StoreError
+from psyrun.store.arraystore import BLOCK_BYTES, row_blocks
 from psyrun.store.base import Reader
-from psyrun.store.forms import OBJECT, Form, UnholdableError
+from psyrun.store.h5fields import Field, field_dtype, field_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,116 +33,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from psyrun.store.base import ArrayColumn, Labelled
+    from psyrun.store.forms import Form
 
-__all__ = ["TABLE", "TableReader", "check_table_form", "holds_table", "write_table"]
+__all__ = ["TABLE", "TableReader", "holds_table", "write_table"]
 
 TABLE = "table"
 """The table's name in the group of a store."""
 
-WIDEST = 4096
-"""Texts and bytes of more bytes than this are refused: each row is as wide as the longest."""
-
-_BLOCK_BYTES = 16 << 20
 _PLAIN_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
-_TEXT = "text"
-_INT64 = np.dtype(np.int64)
-
-
-def field_dtype(form: Form) -> np.dtype[Any]:
-    """Choose the element type of a table's field for a form.
-
-    Raises
-    ------
-    UnholdableError
-        If a table has none; the message says which other layout has.
-    """
-    kind = form.dtype.kind
-    if form.odd:
-        raise UnholdableError("bytes that end in NUL; layout='columns' can")
-    if kind in "US":
-        if form.size > WIDEST:
-            raise UnholdableError(
-                f"texts or bytes of up to {form.size:,} bytes, where a row of a table has "
-                f"place for {WIDEST:,}; layout='columns' can"
-            )
-        return np.dtype(("S", max(form.size, 1)))
-    if kind in "mM":
-        return _INT64
-    if kind not in "biufc":
-        raise UnholdableError(f"values of {form.dtype}; layout='columns' may")
-    return form.array_dtype.newbyteorder("=")
-
-
-def check_table_form(form: Form) -> None:
-    """Make sure that a table holds arrays of a form.
-
-    Raises
-    ------
-    UnholdableError
-        If it does not.
-    """
-    import tables
-
-    dtype = field_dtype(form)
-    try:
-        tables.Col.from_dtype(np.dtype((dtype, form.shape)) if all(form.shape) else dtype)
-    except (TypeError, ValueError) as err:
-        raise UnholdableError(f"an array of {dtype}") from err
-
-
-@dataclass(frozen=True)
-class Field:
-    """Where a column is in a table.
-
-    Attributes
-    ----------
-    name : str
-        The column's true name.
-    field : str or None
-        The field's name; None if rows have no elements, so that there is no field.
-    form : Form
-        What the arrays are like.
-    units : str
-        The unit; '' if none is known.
-    """
-
-    name: str
-    field: str | None
-    form: Form
-    units: str = ""
-
-    @property
-    def note(self) -> dict[str, Any]:
-        """What the field does not tell by itself."""
-        note: dict[str, Any] = {}
-        kind = self.form.dtype.kind
-        if self.name != self.field:
-            note["name"] = self.name
-        if kind in "UmM":
-            note["dtype"] = _TEXT if kind == "U" else self.form.dtype.str[1:]
-        if self.field is None:
-            shape = list(self.form.shape)
-            note |= {"dtype": note.get("dtype", field_dtype(self.form).str), "shape": shape}
-        if self.units:
-            note["units"] = self.units
-        return note
-
-    def to_field(self, block: NDArray[Any]) -> NDArray[Any]:
-        """Convert rows of the column for the field."""
-        if self.form.dtype.kind == "U":
-            return np.char.encode(block.astype(np.str_), "utf-8")
-        if self.form.dtype.kind in "mM":
-            return block.view(_INT64)
-        return block.astype(field_dtype(self.form), copy=False)
-
-    def from_field(self, block: NDArray[Any]) -> NDArray[Any]:
-        """Convert rows of the field to what the column's form says."""
-        dtype = self.form.array_dtype
-        if self.form.dtype.kind == "U":
-            texts = np.char.decode(block, "utf-8")
-            return texts.astype(object) if dtype == OBJECT else texts
-        block = np.ascontiguousarray(block)
-        return block.view(dtype) if dtype.kind in "mM" else block.astype(dtype, copy=False)
 
 
 def write_table(
@@ -197,7 +96,7 @@ def write_table(
                 table.attrs[f"column_{place}"] = json.dumps(note)
         if all(field.field is None for field in fields):
             table.attrs["filler"] = table.colnames[0]
-        _fill(table, fields, columns, size)
+        _fill(table, fields, columns)
     return {field.name: field for field in fields}
 
 
@@ -236,14 +135,9 @@ def _description(fields: list[Field]) -> dict[str, Any]:
     return description or {"no_columns": tables.Int8Col(pos=0)}
 
 
-def _fill(
-    table: tables.Table, fields: list[Field], columns: Mapping[str, ArrayColumn], size: int
-) -> None:
+def _fill(table: tables.Table, fields: list[Field], columns: Mapping[str, ArrayColumn]) -> None:
     """Write rows, as many at once as need little memory."""
-    row_bytes = table.rowsize + sum(column.form.row_bytes for column in columns.values())
-    step = max(1, _BLOCK_BYTES // row_bytes)
-    for start in range(0, size, step):
-        stop = min(start + step, size)
+    for start, stop in row_blocks(columns.values()):
         rows = np.zeros(stop - start, table.dtype)
         for field in fields:
             if field.field is not None:
@@ -313,7 +207,7 @@ class TableReader(Reader):
         rows = max(stop - start, 0)
         if column.field is None or not rows:
             return np.empty((rows, *column.form.shape), column.form.array_dtype)
-        if rows * self.table.rowsize > 2 * _BLOCK_BYTES:
+        if rows * self.table.rowsize > 2 * BLOCK_BYTES:
             return column.from_field(self._read(start, stop, column.field))
         if self._cached is None or self._cached[0] != (start, stop):
             self._cached = (start, stop), self._read(start, stop, None)
@@ -355,18 +249,5 @@ def _fields_of(table: tables.Table) -> Iterator[Field]:
         name = f"column_{place}"
         note = json.loads(str(table.attrs[name])) if name in notes else {}
         field = None if "shape" in note else left.pop(0)
-        yield _field_of(table, field, note)
+        yield field_of(table, field, note)
         place += 1
-
-
-def _field_of(table: tables.Table, field: str | None, note: Mapping[str, Any]) -> Field:
-    """Tell what a column is like that a field holds, going by its type and its note."""
-    kind = note.get("dtype")
-    if field is None:
-        base, shape = np.dtype("S1" if kind == _TEXT else kind), tuple(note["shape"])
-    else:
-        base, shape = table.dtype[field].base, table.dtype[field].shape
-    size = base.itemsize if base.kind == "S" else 0
-    dtype = np.dtype(("U", size)) if kind == _TEXT else np.dtype(kind or base)
-    form = Form(dtype.newbyteorder("="), shape, size=size)
-    return Field(note.get("name", field), field, form, note.get("units", ""))

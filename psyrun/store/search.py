@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from psyrun.store.arraystore import BLOCK_BYTES
 from psyrun.store.evaluate import checked_forms, comparable, holds
 from psyrun.store.query import parse_query
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["blocks", "rows_in", "rows_where"]
 
-_BLOCK_BYTES = 16 << 20
-
 
 def rows_where(reader: Reader, expression: str) -> NDArray[np.int64]:
     """Find the rows for which a condition holds; see `Reader.where`."""
@@ -32,7 +31,7 @@ def rows_where(reader: Reader, expression: str) -> NDArray[np.int64]:
 
 def blocks(size: int, forms: Iterable[Form]) -> Iterator[tuple[int, int]]:
     """Cut rows into blocks that need little memory."""
-    step = max(1, _BLOCK_BYTES // max(1, sum(form.row_bytes for form in forms)))
+    step = max(1, BLOCK_BYTES // max(1, sum(form.row_bytes for form in forms)))
     for start in range(0, size, step):
         yield start, min(start + step, size)
 
