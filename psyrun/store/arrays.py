@@ -57,7 +57,9 @@ def to_array(values: Sequence[Any] | NDArray[Any], form: Form) -> NDArray[Any]:
     if form.dtype == OBJECT and not form.shape:
         return _objects(list(values))
     if not form.fills and dtype != OBJECT:
-        return _cast(np.array(list(values)).reshape(len(values), *form.shape), dtype)
+        exact = dtype if dtype.kind in "iu" else None  # numpy makes floats of 1 beside 2**63
+        array = np.array(list(values), dtype=exact).reshape(len(values), *form.shape)
+        return _cast(array, dtype)
     return _filled(list(values), form, dtype)
 
 

@@ -197,7 +197,7 @@ def _table_filters(compression: str | int | None) -> dict[str, Any]:
     if isinstance(compression, int):
         if compression in range(10):
             return {"complib": _BLOSC, "complevel": compression, "shuffle": True}
-    elif compression is None or _COMPRESSIONS.fullmatch(compression):
+    elif compression is None or _COMPRESSIONS.fullmatch(str(compression)):
         complib = {None: _BLOSC, "gzip": "zlib"}.get(compression, compression)
         return {"complib": complib, "complevel": _LEVEL, "shuffle": True}
     raise StoreError(

@@ -58,6 +58,11 @@ def file_dtype(form: Form) -> Any:
     return dtype
 
 
+def _is_bytes(dtype: np.dtype[Any]) -> bool:
+    # texts of variable length have a type that numpy calls equal
+    return dtype == _BYTES and h5py.check_string_dtype(dtype) is None
+
+
 def to_file(block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Convert an array for a dataset."""
     text = h5py.check_string_dtype(dtype)
@@ -65,7 +70,7 @@ def to_file(block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         return block.view(np.int64)
     if text is not None and text.encoding == _UTF8 and text.length is not None:
         return np.char.encode(block.astype(np.str_), _UTF8).astype(dtype)
-    if dtype == _BYTES:
+    if _is_bytes(dtype):
         rows = np.empty(block.shape, dtype=_BYTES)
         for place, value in np.ndenumerate(block):
             rows[place] = np.frombuffer(value, np.uint8)
@@ -77,7 +82,7 @@ def form_in_file(dataset: h5py.Dataset) -> Form:
     """Tell the form of a dataset's rows, going by its type."""
     dtype, shape = dataset.dtype, dataset.shape[1:]
     text = h5py.check_string_dtype(dtype)
-    if dtype == _BYTES:
+    if _is_bytes(dtype):
         return Form(np.dtype("S1"), shape, size=LONG + 1, odd=True)
     if text is not None and text.length is None:
         return Form(np.dtype(("U", LONG + 1)), shape, size=LONG + 1)
@@ -106,7 +111,7 @@ def from_file(dataset: h5py.Dataset, start: int, stop: int) -> NDArray[Any]:
         decoded: NDArray[Any] = dataset.asstr()[start:stop]
         return decoded
     array: NDArray[Any] = dataset[start:stop]
-    if dataset.dtype == _BYTES:
+    if _is_bytes(dataset.dtype):
         rows = np.empty(array.shape, dtype=object)
         for place, value in np.ndenumerate(array):
             rows[place] = value.tobytes()

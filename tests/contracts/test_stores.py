@@ -184,5 +184,9 @@ class TestH5Store(StoreContract):
     store = H5Store()
 
 
+class TestH5StoreOfATable(StoreContract):
+    store = H5Store(layout="table")
+
+
 class TestStoreOfAUser(StoreContract):
     store = LinesStore()
