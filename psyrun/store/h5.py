@@ -120,7 +120,7 @@ class H5Store(ArrayStore):
     ) -> None:
         """Write columns as a table, and make its indexes."""
         from psyrun.store.h5index import check_index, make_indexes
-        from psyrun.store.h5table import TABLE, write_table
+        from psyrun.store.h5table import TABLE, check_whole, write_table
 
         wanted = [name for name in self.index if name in columns]
         for name in wanted:
@@ -130,6 +130,7 @@ class H5Store(ArrayStore):
         if wanted:
             where = f"{self.node}/{TABLE}"
             make_indexes(path, where, [fields[name] for name in wanted], filters)
+        check_whole(path, self.node, max(map(len, columns.values()), default=0))
 
     def write(self, path: Path, columns: Mapping[str, ArrayColumn], labels: Labelled) -> None:
         """Write columns; see `ArrayStore.write`."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from psyrun.exceptions import StoreError
+from psyrun.files import TEMPORARY
 from psyrun.store.evaluate import as_time, checked_forms, comparable, compare, constant, holds
 from psyrun.store.query import parse_query
 from psyrun.store.search import blocks, rows_in
@@ -69,20 +71,21 @@ def make_indexes(
     """
     import tables
 
-    from psyrun.store.h5table import quietly
+    from psyrun.store.h5table import hdf5_errors, quietly
 
-    with quietly(), tables.open_file(str(path), "a") as file:
+    with hdf5_errors(), quietly(), tables.open_file(str(path), "a") as file:
         table = file.get_node(where)
         if table.nrows < FEWEST_ROWS:
             return
-        with warnings.catch_warnings():
+        with (
+            tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=path.parent) as folder,
+            warnings.catch_warnings(),
+        ):
             # of an index that is not completely sorted; `rows_by_index` uses none of these
             warnings.simplefilter("ignore", UserWarning)
             for field in fields:
                 column = table.cols._f_col(field.field)  # noqa: SLF001 - PyTables' way
-                column.create_csindex(
-                    filters=tables.Filters(**filters), tmp_dir=str(path.parent)
-                )
+                column.create_csindex(filters=tables.Filters(**filters), tmp_dir=folder)
 
 
 def rows_by_index(reader: TableReader, expression: str) -> NDArray[np.int64]:

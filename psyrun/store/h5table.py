@@ -35,10 +35,22 @@ if TYPE_CHECKING:
     from psyrun.store.base import ArrayColumn, Labelled
     from psyrun.store.forms import Form
 
-__all__ = ["TABLE", "TableReader", "holds_table", "write_table"]
+__all__ = [
+    "TABLE",
+    "TableReader",
+    "cause",
+    "check_whole",
+    "hdf5_errors",
+    "holds_table",
+    "quietly",
+    "write_table",
+]
 
 TABLE = "table"
 """The table's name in the group of a store."""
+
+_MANY = 500
+"""More columns may be too many for HDF5, which has 64 KiB for their names and types."""
 
 _PLAIN_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
 
@@ -74,21 +86,15 @@ def write_table(
     ------
     StoreError
         If there are more columns than HDF5 has place for in a table.
+    OSError
+        If the disk takes no more.
     """
     import tables
 
-    size = max(map(len, columns.values()), default=0)
     fields = _fields(columns, labels)
-    with quietly(), tables.open_file(str(path), "w", filters=tables.Filters(**filters)) as file:
-        try:
-            table = file.create_table(
-                node, TABLE, _description(fields), expectedrows=max(size, 1), createparents=True
-            )
-        except tables.HDF5ExtError as err:
-            raise StoreError(
-                f"HDF5 has no place for {len(fields)} columns in a table; "
-                "H5Store(layout='columns') has"
-            ) from err
+    settings = {"filters": tables.Filters(**filters), "chunk_cache_size": 0}
+    with hdf5_errors(), quietly(), tables.open_file(str(path), "w", **settings) as file:
+        table = _create(file, node, fields, max(map(len, columns.values()), default=0))
         for name, value in labels.attributes.items():
             file.get_node(node)._v_attrs[name] = value  # noqa: SLF001 - PyTables' way
         for place, field in enumerate(fields):
@@ -98,6 +104,73 @@ def write_table(
             table.attrs["filler"] = table.colnames[0]
         _fill(table, fields, columns)
     return {field.name: field for field in fields}
+
+
+def _create(file: tables.File, node: str, fields: list[Field], rows: int) -> tables.Table:
+    import tables
+
+    try:
+        return file.create_table(
+            node, TABLE, _description(fields), expectedrows=max(rows, 1), createparents=True
+        )
+    except tables.HDF5ExtError as err:
+        if len(fields) < _MANY:
+            raise
+        raise StoreError(
+            f"HDF5 has no place for {len(fields)} columns in a table; "
+            "H5Store(layout='columns') has"
+        ) from err
+
+
+@contextmanager
+def hdf5_errors() -> Iterator[None]:
+    """Let what PyTables raises when a disk fails be an `OSError`."""
+    import tables
+
+    try:
+        yield
+    except tables.HDF5ExtError as err:
+        raise OSError(f"HDF5: {cause(err)}") from err
+
+
+def cause(err: Exception) -> str:
+    """Return the last line of an error's message: PyTables puts HDF5's trace before it."""
+    return (str(err).strip() or type(err).__name__).splitlines()[-1]
+
+
+def check_whole(path: Path, node: str, rows: int) -> None:
+    """Make sure that a table and its indexes can be read back.
+
+    PyTables closes a file without an error when the disk took less than all of it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    node : str
+        The group of the table.
+    rows : int
+        How many rows it should have.
+
+    Raises
+    ------
+    OSError
+        If something is not there.
+    """
+    import tables
+
+    with hdf5_errors(), quietly(), tables.open_file(str(path), "r") as file:
+        table = file.get_node(node, TABLE)
+        if table.nrows != rows:
+            raise OSError(f"{table.nrows} rows are there of {rows}")
+        step = max(1, BLOCK_BYTES // table.rowsize)
+        for start in range(0, rows, step):
+            table.read(start, start + step)
+        for index in (table.cols._f_col(name).index for name in table.colnames):  # noqa: SLF001
+            for start in range(0, index.nelements if index else 0, step):
+                stop = min(start + step, index.nelements)
+                index.read_sorted(start, stop)
+                index.read_indices(start, stop)
 
 
 @contextmanager
@@ -177,7 +250,7 @@ class TableReader(Reader):
         try:
             self._file = tables.open_file(str(path), "r")
         except (tables.HDF5ExtError, OSError) as err:
-            raise StoreError(f"{path} is no whole HDF5 file ({err})") from err
+            raise StoreError(f"{path} is no whole HDF5 file ({cause(err)})") from err
         try:
             with quietly():
                 self.table = self._file.get_node(node, TABLE)
@@ -220,7 +293,7 @@ class TableReader(Reader):
             return self.table.read(start, stop, field=field)  # type: ignore[no-any-return]
         except (tables.HDF5ExtError, OSError) as err:
             raise StoreError(
-                f"{self.path} cannot be read in rows {start} to {stop} ({err})"
+                f"{self.path} cannot be read in rows {start} to {stop} ({cause(err)})"
             ) from err
 
     def where(self, expression: str) -> NDArray[np.int64]:

@@ -3,6 +3,8 @@
 import datetime as dt
 import math
 import random
+import subprocess
+import sys
 from typing import Any
 
 import h5py
@@ -137,7 +139,7 @@ def test_what_a_table_cannot_hold_is_refused_by_name(path, values, words):
 
 def test_too_wide_a_text_is_refused_before_it_is_a_result():
     TABLE.check({"a": 1, "b": "x" * 4096})
-    with pytest.raises(StoreError, match="'b': .*4,096"):
+    with pytest.raises(StoreError, match=r"'b': .*4,096"):
         TABLE.check({"a": 1, "b": "x" * 4097})
     H5Store().check({"b": "x" * 4097})
 
@@ -376,3 +378,31 @@ def test_a_table_cut_short_is_told(path, share):
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(StoreError, match=r"r\.h5"):
         TABLE.load(path)
+
+
+FILLING = """
+import resource, signal, sys
+import numpy as np
+from psyrun.exceptions import WorkdirError
+from psyrun.store import H5Store
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+limit = int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    store = H5Store(layout="table", index=sys.argv[3:])
+    store.save(sys.argv[1], {"a": np.random.default_rng(1).random(300_000)})
+except WorkdirError:
+    print("told")
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "index"),
+    [(100, []), (1_000, []), (100_000, []), (2_500_000, ["a"]), (3_000_000, ["a"])],
+)
+def test_a_full_disk_is_told(path, limit, index):
+    command = [sys.executable, "-c", FILLING, str(path), str(limit), *index]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "told\n"
+    assert list(path.parent.iterdir()) == []
