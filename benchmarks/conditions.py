@@ -2,8 +2,9 @@
 
     python benchmarks/conditions.py [--rows N]
 
-Each figure is of a process of its own, which is given nothing but a file; where it says 'cold',
-the time is that of the whole process, with Python's start and all imports. The columns are `a`
+Each figure is of a process of its own, which is given nothing but a file. Where it says 'cold',
+the time is that of the whole process, with Python's start and all imports, and the system was
+asked before to forget what it has of the file. The columns are `a`
 and `b` (normal), `y` (uniform) and `i` (ascending). Peak memory is that of the process.
 """
 
@@ -90,6 +91,12 @@ def measured(*arguments: str) -> tuple[float, int, str]:
     return time.perf_counter() - began, usage.ru_maxrss * 1024, printed
 
 
+def forget(path: str) -> None:
+    with Path(path).open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def report(rows: int, folder: Path) -> None:
     ways = {"columns": ["columns"], "table": ["table"], "table, a y": ["table", "a", "y"]}
     for title, way in ways.items():
@@ -100,6 +107,7 @@ def report(rows: int, folder: Path) -> None:
     for expression in CONDITIONS:
         for title in ways:
             path = str(folder / f"{title}.h5")
+            forget(path)
             cold, peak, printed = measured("where", path, expression)
             hits, first, again = json.loads(printed)
             print(

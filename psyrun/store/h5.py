@@ -69,6 +69,8 @@ class H5Store(ArrayStore):
     A table has fixed widths: it holds texts and bytes of up to 4,096 bytes, and no bytes that
     end in NUL. Rows are read as a whole, so one column of a table takes longer to read than a
     dataset; what a table is for is to be searched by its indexes, and to be used by PyTables.
+    PyTables unpickles attributes that look like pickles: open a stranger's table no sooner than
+    a stranger's pickle.
     """
 
     ext: ClassVar[str] = ".h5"

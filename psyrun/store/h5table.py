@@ -15,6 +15,7 @@ import json
 import keyword
 import re
 import warnings
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -251,13 +252,15 @@ class TableReader(Reader):
             self._file = tables.open_file(str(path), "r")
         except (tables.HDF5ExtError, OSError) as err:
             raise StoreError(f"{path} is no whole HDF5 file ({cause(err)})") from err
+        # PyTables holds on to open files itself, and warns of them when Python ends
+        self._closing = weakref.finalize(self, self._file.close)
         try:
             with quietly():
                 self.table = self._file.get_node(node, TABLE)
                 group = self._file.get_node(node)._v_attrs  # noqa: SLF001 - PyTables' way
                 self.fields = {field.name: field for field in _fields_of(self.table)}
         except BaseException:
-            self._file.close()
+            self._closing()
             raise
         self.names = list(self.fields)
         self.size = int(self.table.nrows)
@@ -309,7 +312,7 @@ class TableReader(Reader):
     def close(self) -> None:
         """Let go of the file."""
         self._cached = None
-        self._file.close()
+        self._closing()
 
 
 def _fields_of(table: tables.Table) -> Iterator[Field]:

@@ -372,6 +372,15 @@ def test_a_damaged_table_is_told(path):
         TABLE.load(path)
 
 
+def test_a_reader_that_nobody_needs_any_more_closes_its_file(path):
+    TABLE.save(path, {"a": [1]})
+    reader = TABLE.open(path)
+    assert isinstance(reader, TableReader)
+    file = reader.table._v_file
+    del reader
+    assert not file.isopen
+
+
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.99])
 def test_a_table_cut_short_is_told(path, share):
     TABLE.save(path, {"a": np.random.default_rng(1).random(10_000)})
