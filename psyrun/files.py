@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +21,9 @@ from psyrun.exceptions import DamagedError, WorkdirError
 TEMPORARY = ".tmp-"
 """Names of unfinished files and folders start so; their file extension is the final one."""
 
-_BLOCK = 1 << 20
+_BLOCK = 256 << 10
+_WORTH_A_THREAD = 16 << 20
+_MOST_THREADS = 4
 
 
 @contextlib.contextmanager
@@ -96,7 +98,13 @@ def sync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, settle: bool = True, flush: bool = True) -> Iterator[Path]:
+def replacing(
+    path: Path,
+    *,
+    settle: bool = True,
+    flush: bool = True,
+    meanwhile: Callable[[Path], object] | None = None,
+) -> Iterator[Path]:
     """Hand out a temporary path, and put what is written there in the place of `path`.
 
     Parameters
@@ -110,13 +118,17 @@ def replacing(path: Path, *, settle: bool = True, flush: bool = True) -> Iterato
     flush : bool
         Whether to wait until the file itself is on the disk; not needed for what means
         nothing after a power failure.
+    meanwhile : callable, optional
+        What to do with the temporary file while that is waited for.
     """
     temporary = unfinished(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            if flush:
+            if meanwhile is not None:
+                _sync_and(meanwhile, temporary)
+            elif flush:
                 sync(temporary)
             temporary.replace(path)
             if settle and flush:
@@ -124,6 +136,20 @@ def replacing(path: Path, *, settle: bool = True, flush: bool = True) -> Iterato
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _sync_and(action: Callable[[Path], object], path: Path) -> None:
+    """Do something with a file while the disk takes it."""
+    if path.stat().st_size < _WORTH_A_THREAD:
+        sync(path)
+        action(path)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        synced = pool.submit(sync, path)
+        action(path)
+        synced.result()
 
 
 @contextlib.contextmanager
@@ -237,10 +263,21 @@ def _crc_of(body: Mapping[str, Any]) -> int:
 def crc32(path: Path) -> int:
     """Return the CRC-32 of a file's bytes, read in blocks."""
     crc = 0
-    with read_errors(path), path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            crc = zlib.crc32(block, crc)
+    buffer = memoryview(bytearray(_BLOCK))
+    with read_errors(path), path.open("rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            crc = zlib.crc32(buffer[:size], crc)
     return crc
+
+
+def crc32_of_all(paths: Sequence[Path]) -> list[int]:
+    """Return the CRC-32 of each of some files; large ones are read side by side."""
+    if sum(path.stat().st_size for path in paths) < _WORTH_A_THREAD:
+        return [crc32(path) for path in paths]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(machine.usable_cores(), _MOST_THREADS)) as pool:
+        return list(pool.map(crc32, paths))
 
 
 def unfinished(path: Path) -> Path:

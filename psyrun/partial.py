@@ -14,7 +14,7 @@ from typing import Any
 from psyrun import columns, journal, rows
 from psyrun.columns import Columns
 from psyrun.exceptions import PsyrunError, StoreError
-from psyrun.files import crc32, new_file, replacing, write_record
+from psyrun.files import crc32, crc32_of_all, new_file, replacing, write_record
 from psyrun.jobs import Job
 from psyrun.pspace import ParameterSpace
 from psyrun.pspace.selection import rows_of
@@ -104,17 +104,17 @@ def save_whole(store: Store, path: Path, data: Mapping[str, Any]) -> tuple[int, 
     """
     try:
         if store.atomic:
-            store.save(path, data)
+            crc = store.save(path, data)
         else:
             with replacing(path) as temporary:
-                store.save(temporary, data)
+                crc = store.save(temporary, data)
     except (PsyrunError, OSError):
         raise
     except Exception as err:  # a user's store may raise anything
         raise StoreError(
             f"{type(store).__name__} cannot write {path}: {type(err).__name__}: {err}"
         ) from err
-    return path.stat().st_size, crc32(path)
+    return path.stat().st_size, crc32(path) if crc is None else crc
 
 
 def write_note(
@@ -158,9 +158,11 @@ def write_note(
 def verified(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
     """Read all rows of some sources, leave out those damaged, and say so, a line each."""
     kept, notes = [], []
+    partials = [source.path for source in sources if source.info is not None]
+    crcs = dict(zip(partials, crc32_of_all(partials), strict=True))
     for source in sources:
         if source.info is not None:
-            if crc32(source.path) != source.info["crc"]:
+            if crcs[source.path] != source.info["crc"]:
                 notes.append(f"{source.path} is damaged and left out")
                 continue
         else:

@@ -54,12 +54,12 @@ def to_array(values: Sequence[Any] | NDArray[Any], form: Form) -> NDArray[Any]:
         if values.shape[1:] == form.shape and not (form.fills and dtype.kind not in "fc"):
             return _cast(values, dtype)
         return _padded(values, form, dtype)
-    if form.dtype == OBJECT and not form.shape:
-        return _objects(list(values))
+    if form.dtype == OBJECT:
+        return _objects(list(values), form)
+    if dtype.kind in "iu" and not form.shape:
+        return np.array(list(values), dtype)  # numpy takes large and small ones for floats
     if not form.fills and dtype != OBJECT:
-        exact = dtype if dtype.kind in "iu" else None  # numpy makes floats of 1 beside 2**63
-        array = np.array(list(values), dtype=exact).reshape(len(values), *form.shape)
-        return _cast(array, dtype)
+        return _cast(np.array(list(values)).reshape(len(values), *form.shape), dtype)
     return _filled(list(values), form, dtype)
 
 
@@ -107,10 +107,14 @@ def _corner(small: Sequence[int], large: Sequence[int]) -> tuple[int | slice, ..
     return (*[0] * (len(large) - len(small)), *(slice(size) for size in small))
 
 
-def _objects(values: Sequence[Any]) -> NDArray[Any]:
-    array = np.empty(len(values), dtype=object)
+def _objects(values: Sequence[Any], form: Form) -> NDArray[Any]:
+    """Set objects, or arrays of objects, into an array."""
+    array = np.full((len(values), *form.shape), None, dtype=object)
     for place, value in enumerate(values):
-        array[place] = value
+        if form.shape:
+            array[(place, *_corner(value.shape, form.shape))] = value
+        else:
+            array[place] = value
     return array
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from psyrun.exceptions import StoreError
-from psyrun.files import replacing
+from psyrun.files import crc32, replacing
 from psyrun.store.base import ArrayColumn, Labelled, Reader, Store
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrayStore", "ListColumn", "holding", "row_blocks"]
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 4 << 20
 """About how much of the columns is in memory at once."""
 
 _PLAIN = frozenset({float, bool})
@@ -118,7 +118,7 @@ class ArrayStore(Store):
     slices: ClassVar[bool] = True
     objects: bool = False
 
-    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
+    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> int:
         """Write columns into a file; see `Store.save`."""
         columns = {name: self._column(name, values) for name, values in data.items()}
         sizes = {name: len(column) for name, column in columns.items()}
@@ -128,8 +128,12 @@ class ArrayStore(Store):
         for name, column in columns.items():
             with holding(self, name):
                 self.check_form(column.form)
-        with replacing(Path(filename)) as temporary:
+        crcs: list[int] = []
+        with replacing(
+            Path(filename), meanwhile=lambda path: crcs.append(crc32(path))
+        ) as temporary:
             self.write(temporary, columns, labels)
+        return crcs[0]
 
     @abstractmethod
     def write(self, path: Path, columns: Mapping[str, ArrayColumn], labels: Labelled) -> None:

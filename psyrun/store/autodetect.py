@@ -35,9 +35,9 @@ class AutodetectStore(Store):
         """
         return store_for(filename)
 
-    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
+    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> int | None:
         """Write columns into a file; see `Store.save`."""
-        store_for(filename).save(filename, data)
+        return store_for(filename).save(filename, data)
 
     def load(self, filename: str | os.PathLike[str], row: int | None = None) -> dict[str, Any]:
         """Read columns; see `Store.load`."""

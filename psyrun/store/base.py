@@ -180,7 +180,7 @@ class Store(ABC):
     slices: ClassVar[bool] = False
 
     @abstractmethod
-    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
+    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> int | None:
         """Write columns into a file, and replace what is there.
 
         Parameters
@@ -189,6 +189,11 @@ class Store(ABC):
             The file.
         data : dict
             Columns by name, all of the same length.
+
+        Returns
+        -------
+        int or None
+            The CRC-32 of the file, if it is known already.
 
         Raises
         ------

@@ -133,8 +133,15 @@ def form_of(values: Values, *, objects: bool = False) -> Form:
         return _form_of(values)
     except UnholdableError:
         if objects:
-            return Form(OBJECT)
+            return _form_of_objects(values)
         raise
+
+
+def _form_of_objects(values: Values) -> Form:
+    """Find the form of values that no other array holds: arrays of objects keep a shape."""
+    if not all(isinstance(value, np.ndarray) and value.dtype == OBJECT for value in values):
+        return Form(OBJECT)
+    return joined({Form(OBJECT, value.shape) for value in values})
 
 
 def _form_of(values: Values) -> Form:
@@ -303,7 +310,8 @@ def _common(one: Form, other: Form) -> np.dtype[Any]:
         return found
     if kinds in {"UU", "SS", "MM", "mm"}:
         return np.result_type(one.dtype, other.dtype)
-    raise UnholdableError(f"{_words(one)} in some rows and {_words(other)} in others")
+    some, others = sorted((_words(one), _words(other)))
+    raise UnholdableError(f"{some} in some rows and {others} in others")
 
 
 def _words(form: Form) -> str:

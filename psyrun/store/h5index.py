@@ -200,6 +200,8 @@ class _Sorted:
 
     def range(self, sign: str, limit: NDArray[Any]) -> tuple[int, int]:
         """Find from where to where values compare to a limit as asked."""
+        if limit != limit:  # noqa: PLR0124 - nothing compares to NaN, nor to NaT
+            return 0, 0
         least = self._first(lambda value: ~np.isnat(value)) if self._has_times else 0
         if sign in {"<", "<="}:
             return least, self._first(lambda value: ~compare(sign, value, limit), least)

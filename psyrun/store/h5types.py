@@ -59,8 +59,8 @@ def file_dtype(form: Form) -> Any:
 
 
 def _is_bytes(dtype: np.dtype[Any]) -> bool:
-    # texts of variable length have a type that numpy calls equal
-    return dtype == _BYTES and h5py.check_string_dtype(dtype) is None
+    """Whether a dataset holds bytes of any length."""
+    return bool(h5py.check_vlen_dtype(dtype) == np.uint8)
 
 
 def to_file(block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["NpzStore"]
 
 _SUFFIX = ".npy"
-_SKIP_BYTES = 1 << 20
+_WRITE_BYTES = 256 << 10
+"""At once: the system takes twice as long for the same bytes in large pieces."""
 _HEAD_BYTES = 30
 """Of a member of a zip file; its name and its extra field come behind these."""
 
@@ -99,7 +100,9 @@ def _write_member(file: zipfile.ZipFile, name: str, column: ArrayColumn) -> None
             np.lib.format.write_array_header_2_0(member, head)
         for start, stop in row_blocks([column]):
             block = column.array(start, stop).astype(dtype, order="C", copy=False)
-            member.write(block.reshape(-1).view(np.uint8).data)
+            data = block.reshape(-1).view(np.uint8).data
+            for place in range(0, len(data), _WRITE_BYTES):
+                member.write(data[place : place + _WRITE_BYTES])
 
 
 class NpzReader(Reader):
