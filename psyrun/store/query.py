@@ -264,13 +264,19 @@ class _Reading:
         """Refuse `a > 3 & y < 1`, which Python reads as `a > (3 & y) < 1`."""
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitAnd, ast.BitOr)):
             word, sign = ("and", "&") if isinstance(node.op, ast.BitAnd) else ("or", "|")
-            text = ast.get_source_segment(self.text, node) or ""
-            before, _, after = self.text.partition(text)
-            if not (before.rstrip().endswith("(") and after.lstrip().startswith(")")):
+            before, after = self._around(node)
+            if not (before.rstrip().endswith(b"(") and after.lstrip().startswith(b")")):
                 raise self.refusal(
-                    f"{sign} binds its neighbours first, here {self.restored(text)!r}: put "
+                    f"{sign} binds its neighbours first, here {self.written(node)!r}: put "
                     f"parentheses around the comparisons, or use {word!r}"
                 )
+
+    def _around(self, node: ast.expr) -> tuple[bytes, bytes]:
+        """Return what stands before and behind a node."""
+        lines = self.text.encode().splitlines(keepends=True)
+        start = sum(map(len, lines[: node.lineno - 1])) + node.col_offset
+        stop = sum(map(len, lines[: (node.end_lineno or 1) - 1])) + (node.end_col_offset or 0)
+        return self.text.encode()[:start], self.text.encode()[stop:]
 
     def _comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr, depth: int) -> Node:
         text = f"{self.written(left)} {_COMPARISONS.get(type(op), 'is')} {self.written(right)}"
