@@ -153,15 +153,16 @@ class _Indexes:
             return (~found, True) if found is not None and exact else (None, False)
         if node.kind not in {"and", "or"}:
             return None, False
-        answers = [self.rows(part) for part in node.parts]
-        known = [found for found, _ in answers if found is not None]
-        if not known or (node.kind == "or" and len(known) < len(answers)):
-            return None, False
         join = np.logical_and if node.kind == "and" else np.logical_or
-        whole = known[0]
-        for found in known[1:]:
-            whole = join(whole, found)
-        return whole, len(known) == len(answers) and all(exact for _, exact in answers)
+        whole, exact = None, True
+        for part in node.parts:  # one by one: each takes a byte a row
+            found, is_exact = self.rows(part)
+            if found is None and node.kind == "or":
+                return None, False
+            exact = exact and is_exact and found is not None
+            if found is not None:
+                whole = found if whole is None else join(whole, found, out=whole)
+        return whole, exact
 
     def _compared(self, node: Node) -> NDArray[np.bool_] | None:
         """Tell for which rows a comparison of a column with a constant holds."""

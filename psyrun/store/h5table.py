@@ -256,7 +256,7 @@ class TableReader(Reader):
         self._closing = weakref.finalize(self, self._file.close)
         try:
             with quietly():
-                self.table = self._file.get_node(node, TABLE)
+                self.table = self._opened_table(node)
                 group = self._file.get_node(node)._v_attrs  # noqa: SLF001 - PyTables' way
                 self.fields = {field.name: field for field in _fields_of(self.table)}
         except BaseException:
@@ -268,6 +268,15 @@ class TableReader(Reader):
         self.attributes = {n: str(v) for n, v in kept.items() if isinstance(v, str)}
         self.units = {name: field.units for name, field in self.fields.items() if field.units}
         self._cached: tuple[tuple[int, int], NDArray[Any]] | None = None
+
+    def _opened_table(self, node: str) -> tables.Table:
+        import tables
+
+        warnings.simplefilter("ignore", UserWarning)  # PyTables' way of telling of damage
+        table = self._file.get_node(node, TABLE)
+        if not isinstance(table, tables.Table):
+            raise StoreError(f"{self.path} is damaged at its table or at an index")
+        return table
 
     def form(self, name: str) -> Form:
         """Tell what a column is like; see `Reader.form`."""
@@ -305,9 +314,14 @@ class TableReader(Reader):
         What indexes tell is taken from them. Only those rows are read of which they leave open
         whether the condition holds.
         """
+        import tables
+
         from psyrun.store.h5index import rows_by_index
 
-        return rows_by_index(self, expression)
+        try:
+            return rows_by_index(self, expression)
+        except tables.HDF5ExtError as err:
+            raise StoreError(f"an index of {self.path} cannot be read ({cause(err)})") from err
 
     def close(self) -> None:
         """Let go of the file."""

@@ -381,11 +381,7 @@ def test_only_chunks_with_candidates_are_read(path, monkeypatch):
 
 def test_a_damaged_table_is_told(path):
     TABLE.save(path, {"a": np.random.default_rng(1).random(10_000)})
-    with h5py.File(path) as file:
-        chunk = file["psyrun/table"].id.get_chunk_info(0)
-    raw = bytearray(path.read_bytes())
-    raw[chunk.byte_offset : chunk.byte_offset + 64] = b"\xff" * 64
-    path.write_bytes(raw)
+    damage(path, "psyrun/table")
     with pytest.raises(StoreError, match=r"r\.h5 cannot be read in rows 0 to 10000"):
         TABLE.load(path)
 
@@ -397,6 +393,29 @@ def test_a_reader_that_nobody_needs_any_more_closes_its_file(path):
     file = reader.table._v_file
     del reader
     assert not file.isopen
+
+
+def damage(path, node):
+    """Spoil the start of every chunk of a dataset."""
+    with h5py.File(path) as file:
+        chunks = file[node].id
+        infos = [chunks.get_chunk_info(number) for number in range(chunks.get_num_chunks())]
+    raw = bytearray(path.read_bytes())
+    for info in infos:
+        raw[info.byte_offset : info.byte_offset + 16] = b"\xff" * 16
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("part", ["sortedLR", "indicesLR"])
+def test_a_damaged_index_is_told(path, part):
+    values = np.random.default_rng(1).random(150_000)
+    H5Store(layout="table", index="a").save(path, {"a": values})
+    damage(path, f"psyrun/_i_table/a/{part}")
+    with (
+        pytest.raises(StoreError, match=r"index of .*r\.h5|r\.h5 is damaged"),
+        H5Store().open(path) as reader,
+    ):
+        reader.where("a > 0.5")
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.99])
