@@ -259,9 +259,11 @@ class TableReader(Reader):
                 self.table = self._opened_table(node)
                 group = self._file.get_node(node)._v_attrs  # noqa: SLF001 - PyTables' way
                 self.fields = {field.name: field for field in _fields_of(self.table)}
-        except BaseException:
+        except BaseException as err:  # damage may raise anything here
             self._closing()
-            raise
+            if isinstance(err, StoreError) or not isinstance(err, Exception):
+                raise
+            raise StoreError(f"{path} is damaged ({cause(err)})") from err
         self.names = list(self.fields)
         self.size = int(self.table.nrows)
         kept = {name: group[name] for name in group._f_list("user")}  # noqa: SLF001
