@@ -11,6 +11,7 @@ from psyrun.exceptions import StoreError
 if TYPE_CHECKING:
     import os
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from psyrun.store.forms import Form
@@ -85,6 +86,30 @@ class Reader(ABC):
     @abstractmethod
     def read(self, name: str, start: int, stop: int) -> Sequence[Any] | NDArray[Any]:
         """Read some rows of a column."""
+
+    def where(self, expression: str) -> NDArray[np.int64]:
+        """Find the rows for which a condition holds.
+
+        Rows are read block by block, and only the columns that the condition names.
+
+        Parameters
+        ----------
+        expression : str
+            Such as `(a > 3) & (y < 0.1)`; see `psyrun.store.query.parse_query`.
+
+        Returns
+        -------
+        array of shape (hits,)
+            Indices of rows, ascending.
+
+        Raises
+        ------
+        StoreError
+            If it is no condition on single values of the columns there are.
+        """
+        from psyrun.store.search import rows_where
+
+        return rows_where(self, expression)
 
     def close(self) -> None:  # noqa: B027 - what is in memory needs none
         """Let go of the file."""

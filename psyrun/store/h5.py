@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,12 +12,13 @@ from psyrun.store.base import ArrayColumn, Labelled, Reader
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import h5py
     from numpy.typing import NDArray
 
     from psyrun.store.forms import Form
+    from psyrun.store.h5table import TableReader
 
 __all__ = ["H5Store"]
 
@@ -25,45 +27,119 @@ _DTYPE = "dtype"
 _NAME = "name"
 _UNITS = "units"
 _KNOWN = frozenset({_DTYPE, _NAME, _UNITS})
+_BLOSC = "blosc:lz4"
+_LEVEL = 5
+_COMPRESSIONS = re.compile("blosc2?(:(blosclz|lz4|lz4hc|zlib|zstd))?|gzip|zlib|bzip2")
 
 
 class H5Store(ArrayStore):
-    """Keep results as HDF5: a chunked, extendable dataset for each column.
+    """Keep results as HDF5: a dataset for each column, or one table.
 
     Parameters
     ----------
     node : str
-        The group that holds the datasets.
+        The group that holds the datasets or the table.
     compression : str or int, optional
-        How chunks are compressed: 'gzip', 'lzf' or a level of gzip from 0 to 9. None leaves
-        them as they are, which is the fastest and what every program reads.
+        How chunks are compressed. Datasets: 'gzip', 'lzf' or a level of gzip from 0 to 9; None
+        leaves them as they are, which is the fastest and what every program reads. A table:
+        'blosc:lz4', 'blosc:zstd' or another of PyTables' names, 'gzip', or a level from 0 to 9
+        of 'blosc:lz4', which is also what None stands for.
+    layout : {'columns', 'table'}
+        How results are written; both are read. 'columns' is a chunked, extendable dataset for
+        each column. 'table' is one table of PyTables, called `table`, of which a row is an
+        assignment.
+    index : iterable of str
+        Columns of a table that get an index, so that a condition on them is answered without
+        reading the table. A name that a result lacks is passed over, and so are all of them
+        for fewer than 10,000 rows.
+
+    Raises
+    ------
+    StoreError
+        If `compression` or `index` do not go with the layout.
 
     Notes
     -----
-    Texts are UTF-8: of fixed width up to 256 bytes, of variable length where one is longer.
+    Of datasets, texts are UTF-8: of fixed width up to 256 bytes, of variable length where one
+    is longer.
     Dates are 64 bit integers, with their numpy type in the attribute `dtype`. The group has the
     attributes `task` and `fingerprint`, a dataset `units` where the task gives them. Files that
     psyrun 0.8 wrote are read.
+
+    A table has fixed widths: it holds texts and bytes of up to 4,096 bytes, and no bytes that
+    end in NUL. Rows are read as a whole, so one column of a table takes longer to read than a
+    dataset; what a table is for is to be searched by its indexes, and to be used by PyTables.
+    PyTables unpickles attributes that look like pickles: open a stranger's table no sooner than
+    a stranger's pickle.
     """
 
     ext: ClassVar[str] = ".h5"
     labels_kept: ClassVar[bool] = True
 
-    def __init__(self, node: str = "/psyrun", compression: str | int | None = None) -> None:
+    def __init__(
+        self,
+        node: str = "/psyrun",
+        compression: str | int | None = None,
+        layout: str = "columns",
+        index: Iterable[str] = (),
+    ) -> None:
         self.node = node
         self.compression = compression
+        self.layout = layout
+        self.index = (index,) if isinstance(index, str) else tuple(index)
         if not node.strip("/"):
             raise StoreError("node is a group of its own, such as '/psyrun', not the root")
+        if layout not in {"columns", "table"}:
+            raise StoreError(f"layout={layout!r}; there are 'columns' and 'table'")
+        if layout == "columns" and self.index:
+            raise StoreError(f"index={self.index!r} needs layout='table'")
+        if layout == "table":
+            _table_filters(compression)
+        elif isinstance(compression, str) and compression.startswith("blosc"):
+            raise StoreError(f"compression={compression!r} needs layout='table'")
+
+    def check(self, row: Mapping[str, Any]) -> None:
+        """Make sure that this format holds the values of a row; see `Store.check`."""
+        super().check(row)
+        if self.layout == "table":
+            for name, value in row.items():
+                if isinstance(value, str):  # each has a width here
+                    self._check_value(name, value)
 
     def check_form(self, form: Form) -> None:
         """Make sure that the format holds arrays of a form; see `ArrayStore.check_form`."""
-        from psyrun.store.h5types import file_dtype
-
         super().check_form(form)
-        file_dtype(form)
+        if self.layout == "table":
+            from psyrun.store.h5fields import check_table_form
+
+            check_table_form(form)
+        else:
+            from psyrun.store.h5types import file_dtype
+
+            file_dtype(form)
+
+    def _write_table(
+        self, path: Path, columns: Mapping[str, ArrayColumn], labels: Labelled
+    ) -> None:
+        """Write columns as a table, and make its indexes."""
+        from psyrun.store.h5index import check_index, make_indexes
+        from psyrun.store.h5table import TABLE, check_whole, write_table
+
+        wanted = [name for name in self.index if name in columns]
+        for name in wanted:
+            check_index(name, columns[name].form)
+        filters = _table_filters(self.compression)
+        fields = write_table(path, self.node, columns, labels, filters)
+        if wanted:
+            where = f"{self.node}/{TABLE}"
+            make_indexes(path, where, [fields[name] for name in wanted], filters)
+        check_whole(path, self.node, max(map(len, columns.values()), default=0))
 
     def write(self, path: Path, columns: Mapping[str, ArrayColumn], labels: Labelled) -> None:
         """Write columns; see `ArrayStore.write`."""
+        if self.layout == "table":
+            self._write_table(path, columns, labels)
+            return
         import h5py
 
         with h5py.File(path, "w", locking=False) as file:
@@ -102,13 +178,36 @@ class H5Store(ArrayStore):
             dataset.attrs[_NAME] = name
         return dataset
 
-    def open(self, filename: str | os.PathLike[str]) -> H5Reader:
-        """Open a file to read parts of it; see `Store.open`."""
-        return H5Reader(Path(filename), self.node)
+    def open(self, filename: str | os.PathLike[str]) -> H5Reader | TableReader:
+        """Open a file of either layout to read parts of it; see `Store.open`."""
+        from psyrun.store.h5table import TableReader, holds_table
+
+        path = Path(filename)
+        if holds_table(path, self.node):
+            return TableReader(path, self.node)
+        return H5Reader(path, self.node)
 
     def labels(self, reader: Reader) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """Read attributes and units from an open file; see `ArrayStore.labels`."""
-        return (reader.attributes, reader.units) if isinstance(reader, H5Reader) else ({}, {})
+        from psyrun.store.h5table import TableReader
+
+        if isinstance(reader, (H5Reader, TableReader)):
+            return reader.attributes, reader.units
+        return {}, {}
+
+
+def _table_filters(compression: str | int | None) -> dict[str, Any]:
+    """Say by which arguments of `tables.Filters` a table is compressed."""
+    if isinstance(compression, int):
+        if compression in range(10):
+            return {"complib": _BLOSC, "complevel": compression, "shuffle": True}
+    elif compression is None or _COMPRESSIONS.fullmatch(str(compression)):
+        complib = {None: _BLOSC, "gzip": "zlib"}.get(compression, compression)
+        return {"complib": complib, "complevel": _LEVEL, "shuffle": True}
+    raise StoreError(
+        f"compression={compression!r}; a table takes 'blosc:lz4', 'blosc:zstd', 'gzip' or a "
+        "level from 0 to 9"
+    )
 
 
 def _chunks(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:

@@ -524,6 +524,10 @@ class TestH5Store(ArrayStoreContract):
             assert file["psyrun/x"].attrs["units"] == "m"
 
 
+class TestH5StoreOfATable(ArrayStoreContract):
+    store = H5Store(layout="table")
+
+
 class TestAutodetectStore:
     @pytest.mark.parametrize(
         ("name", "kind"),
