@@ -150,7 +150,7 @@ class Results(Mapping[str, "NDArray[Any]"]):
 
     @property
     def complete(self) -> bool:
-        """Whether all rows of the task are done; of a file by itself, whether there are rows."""
+        """Whether all rows of the task are done; of a file alone, whether it has rows."""
         if self.space is None:
             return self.size > 0
         return self.count(RowState.DONE) == len(self.about.states)
@@ -288,7 +288,7 @@ class Results(Mapping[str, "NDArray[Any]"]):
 
     def progress(self) -> str:
         """Tell how many rows are done, failed and missing."""
-        from psyrun.results.table import progress_text
+        from psyrun.results.texts import progress_text
 
         return progress_text(self)
 

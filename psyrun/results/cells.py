@@ -129,7 +129,7 @@ def spread(column: ArrayColumn, cells: Places, grid: Grid) -> NDArray[Any]:
 
     Returns
     -------
-    array of shape (\\*grid.shape, ...)
+    array of shape (grid's shape, ...)
         Of the column's own element type, if that has room for the fillers that are needed.
     """
     form = column.form

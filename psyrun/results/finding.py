@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psyrun.exceptions import PsyrunError, ResultsError, StoreError, TaskError, WorkdirError
+from psyrun.resultfile import is_intact
 from psyrun.results.base import About, Results
 from psyrun.results.columns import FileColumn
 from psyrun.results.gathering import gather
-from psyrun.resultfile import is_intact
 from psyrun.rows import RowState
 from psyrun.runfile import read_run_file
 from psyrun.salvage import classes_known, workdir_at
@@ -130,7 +130,7 @@ def _standing(workdir: Workdir, file: RunFile) -> Path | None:
 
 
 def _places(workdir: Workdir, result: Result) -> Iterator[Path]:
-    """Yield where a result may be: in the work directory, wherever that is now, or elsewhere."""
+    """Yield where a result may be: in the work directory, wherever that is, or elsewhere."""
     yield workdir.root / Path(result.file).name
     yield Path(result.file)
 

@@ -38,7 +38,7 @@ def to_pandas(results: Results, *, expand: bool = False) -> pd.DataFrame:
     frame = pandas.DataFrame(series, index=index)
     if results.units:
         frame.attrs["units"] = dict(results.units)
-    return frame  # type: ignore[no-any-return]
+    return frame
 
 
 def _elements(name: str, array: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:

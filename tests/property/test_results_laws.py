@@ -1,4 +1,4 @@
-"""The laws of labelled arrays: each cell holds what looking at one row after the other gives."""
+"""The laws of labelled arrays: each cell holds what its row in the space says."""
 
 from __future__ import annotations
 
