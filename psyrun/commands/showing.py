@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import numpy as np
@@ -17,6 +17,9 @@ from psyrun.results.table import row_columns, sorted_rows, summary_lines, table_
 from psyrun.rows import RowState, text
 from psyrun.taskfiles import close_matches
 from psyrun.units import printable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class View(NamedTuple):
@@ -48,33 +51,30 @@ def show_results(task: str, taskdir: Path, view: View) -> int:
     wanted = [*view.columns, *([view.sort] if view.sort is not None else [])]
     _check_names(results, wanted)
     names = list(dict.fromkeys(view.columns)) or list(results)
+    order = _order(results, view)
     click.echo(f"{results.name}: {results.progress()}")
-    if view.head and results.size and names:
-        _show_rows(results, names, view)
-    if names and results.size:
-        width = shutil.get_terminal_size().columns
-        click.echo()
-        summaries = [summarize(name, results.columns[name]) for name in names]
-        click.echo("\n".join(summary_lines(summaries, width)))
+    if not (names and results.size):
+        return 0
+    width = shutil.get_terminal_size().columns
+    if view.head:
+        columns = row_columns(results, order[: view.head], names)
+        keep = {"row", *wanted[-1:]} if view.sort is not None else {"row"}
+        lines, left_out = table_lines(columns, width, keep)
+        click.echo("\n".join(["", *lines]))
+        if left_out:
+            show_note(
+                f"{len(left_out)} columns do not fit; choose some with: "
+                f"psy show {task} --columns {','.join(left_out[:3])}"
+            )
+    summaries = [summarize(name, results.columns[name]) for name in names]
+    click.echo("\n".join(["", *summary_lines(summaries, width)]))
     return 0
 
 
-def _show_rows(results: Results, names: Sequence[str], view: View) -> None:
+def _order(results: Results, view: View) -> "NDArray[np.int64]":
     if view.sort is not None:
-        order = sorted_rows(results, view.sort, reverse=view.reverse)
-    else:
-        order = np.arange(results.size)[:: -1 if view.reverse else 1]
-    columns = row_columns(results, order[: view.head], names)
-    width = shutil.get_terminal_size().columns
-    keep = {"row", *([view.sort] if view.sort is not None else [])}
-    lines, left_out = table_lines(columns, width, keep)
-    click.echo()
-    click.echo("\n".join(lines))
-    if left_out:
-        show_note(
-            f"{len(left_out)} of {len(columns)} columns do not fit; choose some with: "
-            f"psy show --columns {','.join(left_out[:3])} ..."
-        )
+        return sorted_rows(results, view.sort, reverse=view.reverse)
+    return np.arange(results.size)[:: -1 if view.reverse else 1]
 
 
 def _check_names(results: Results, names: Sequence[str]) -> None:

@@ -81,7 +81,8 @@ def check_target(path: Path, *, force: bool) -> _Format:
     if format_ is None:
         known = ", ".join(_FORMATS)
         raise ResultsError(
-            f"what {str(path)!r} is to be is not clear; end it in one of {known}"
+            f"the extension of {str(path)!r} is of no format that results can be written in; "
+            f"known are {known}, and psy merge writes those of stores"
         )
     for module in format_.modules:
         need(module, f"writing {path.suffix}")

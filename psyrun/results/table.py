@@ -231,7 +231,7 @@ def _told(summary: Summary) -> list[str]:
 
 
 def _paragraph(summary: Summary, width: int) -> Iterator[str]:
-    parts = [summary.type, f"{summary.count:,} values"]
+    parts = [summary.type, f"{summary.count:,} value" + ("" if summary.count == 1 else "s")]
     if summary.missing:
         parts.append(f"{summary.missing:,} missing")
     if summary.low is not None:
