@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,10 +10,11 @@ import numpy as np
 
 from psyrun.store.arrays import to_array, values_of
 from psyrun.store.arraystore import ListColumn, row_blocks
+from psyrun.store.base import as_list
 from psyrun.store.forms import OBJECT, UnholdableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,11 +79,17 @@ class FileColumn:
         The file.
     name : str
         Which column.
+    within : callable, optional
+        Makes a context in which values can be loaded.
     """
 
-    def __init__(self, reader: Reader, name: str) -> None:
-        self.reader = reader
-        self.name = name
+    def __init__(
+        self,
+        reader: Reader,
+        name: str,
+        within: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        self.reader, self.name, self.within = reader, name, within
 
     def __len__(self) -> int:
         return self.reader.size
@@ -89,15 +97,19 @@ class FileColumn:
     @cached_property
     def form(self) -> Form:
         """What the arrays are like; see `ArrayColumn`."""
-        return self.reader.form(self.name)
+        with self.within():
+            return self.reader.form(self.name)
+
+    def _read(self, start: int, stop: int) -> Any:
+        with self.within():
+            return self.reader.read(self.name, start, stop)
 
     def array(self, start: int, stop: int) -> NDArray[Any]:
         """Make the array of some rows."""
-        return to_array(self.reader.read(self.name, start, stop), self.form)
+        return to_array(self._read(start, stop), self.form)
 
     def __iter__(self) -> Iterator[Any]:
-        values = self.reader.read(self.name, 0, len(self))
-        return iter(values_of(values) if isinstance(values, np.ndarray) else values)
+        return iter(as_list(self._read(0, len(self))))
 
 
 class PickedColumn:

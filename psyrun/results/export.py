@@ -145,7 +145,7 @@ def _cells_fit(column: pd.Series[Any]) -> bool:
     """Whether a sheet's cells can hold the values of a column."""
     if column.dtype == object:
         return all(isinstance(v, str | int | float | None) for v in column)
-    return bool(column.dtype.kind != "c")
+    return column.dtype.kind != "c" and getattr(column.dtype, "tz", None) is None
 
 
 def _as_text(names: Sequence[Any]) -> Iterator[str]:

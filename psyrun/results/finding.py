@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psyrun.exceptions import PsyrunError, ResultsError, StoreError, TaskError, WorkdirError
+from psyrun.pspace.base import blocks
+from psyrun.pspace.keys import column_keys
 from psyrun.resultfile import is_intact
 from psyrun.results.base import About, Results
-from psyrun.results.columns import FileColumn
+from psyrun.results.columns import FileColumn, HeldColumn
 from psyrun.results.gathering import gather
 from psyrun.rows import RowState
 from psyrun.runfile import read_run_file
@@ -18,16 +20,17 @@ from psyrun.salvage import classes_known, workdir_at
 from psyrun.snapshot import load
 from psyrun.state import read_partial
 from psyrun.store import store_for
+from psyrun.store.arrays import to_array, values_of
+from psyrun.store.forms import UnholdableError
 from psyrun.taskfiles import find_task_files, suggestion, workdir_root
 from psyrun.workdir import Workdir
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from psyrun.pspace import ParameterSpace
     from psyrun.runfile import Result, RunFile
-    from psyrun.store import Store
 
 __all__ = ["load_result"]
 
@@ -169,35 +172,61 @@ def _of_result(path: Path, workdir: Workdir, result: Result) -> Results:
             f"{path} is not as it was written, so it is not read; write it anew with: "
             f"psy run {name}"
         )
-    with classes_known(workdir.root):
+    within = partial(classes_known, workdir.root)
+    with within():
         space = load(workdir.snapshot(result.snapshot), verify=True)
-        columns, units = _columns_of(path, store_for(path, trusted=True))
-    if any(len(column) != space.size for column in columns.values()):
+        reader = store_for(path, trusted=True).open(path)
+    if reader.names and reader.size != space.size:
         raise ResultsError(f"{path} has not as many rows as the parameter space of {name!r}")
-    overridden = _overridden(workdir, space)
+    columns = {name: FileColumn(reader, name, within) for name in reader.names}
+    overridden = list(_overridden(workdir, result, space, columns))
     states = bytes([RowState.DONE]) * space.size
-    return Results(columns, About(name, space, states, overridden, units))
+    about = About(name, space, states, overridden, getattr(reader, "units", None))
+    return Results(columns, about)
 
 
 def _of_file(path: Path) -> Results:
     """Load a file that is no task's result."""
-    columns, units = _columns_of(path, store_for(path))
-    return Results(columns, About(path.name, units=units))
-
-
-def _columns_of(path: Path, store: Store) -> tuple[dict[str, FileColumn], dict[str, str]]:
-    """Open a file; it is closed when its columns are forgotten."""
-    reader = store.open(path)
+    reader = store_for(path).open(path)
     columns = {name: FileColumn(reader, name) for name in reader.names}
-    return columns, dict(getattr(reader, "units", {}))
+    return Results(columns, About(path.name, units=getattr(reader, "units", None)))
 
 
-def _overridden(workdir: Workdir, space: ParameterSpace) -> list[str]:
-    """Name the parameters that results have the name of, going by the partial results."""
-    found: dict[str, None] = {}
-    with contextlib.suppress(OSError):
-        for path in workdir.partial_infos():
-            source = read_partial(path)
-            if source is not None and source.info is not None:
-                found.update(dict.fromkeys(source.info["results"]))
-    return [name for name in found if name in space.keys()]
+def _overridden(
+    workdir: Workdir,
+    result: Result,
+    space: ParameterSpace,
+    columns: Mapping[str, FileColumn],
+) -> Iterator[str]:
+    """Yield the parameters that results have the name of.
+
+    The notes beside partial results name the results in them. Journals that are still there do
+    not, so then the values tell.
+    """
+    noted: set[str] = set()
+    for path in workdir.partial_infos():
+        source = read_partial(path)
+        if source and source.snapshot == result.snapshot and source.code in result.codes:
+            noted.update((source.info or {})["results"])
+    differ = _differs if workdir.journals() else _never
+    for name in space.keys():
+        if name in columns and (name in noted or differ(columns[name], space, name)):
+            yield name
+
+
+def _never(*_: object) -> bool:
+    return False
+
+
+def _differs(column: FileColumn, space: ParameterSpace, name: str) -> bool:
+    """Tell whether a column is not that of the space."""
+    held = HeldColumn(column)
+    for start, stop in blocks(space.size):
+        try:
+            given = to_array(space.block(start, stop)[name], held.form)
+        except (UnholdableError, TypeError, ValueError):
+            return True
+        found = values_of(held.array(start, stop))
+        if column_keys(found) != column_keys(values_of(given)):
+            return True
+    return False

@@ -26,7 +26,7 @@ def to_pandas(results: Results, *, expand: bool = False) -> pd.DataFrame:
     for name in results:
         array = results[name]
         if array.ndim == 1:
-            cells[name] = array
+            cells[name] = _as_objects(array) if array.dtype.kind == "V" else array
         elif expand:
             cells.update(_elements(name, array))
         else:

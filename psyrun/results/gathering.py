@@ -15,6 +15,7 @@ from psyrun.merge import Merger, ResultColumn
 from psyrun.partial import verified
 from psyrun.results.base import About, Results
 from psyrun.results.columns import HeldColumn
+from psyrun.rows import RowState
 from psyrun.salvage import classes_known
 from psyrun.state import read_sources, task_state
 from psyrun.store import DefaultStore, store_for
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from psyrun.pspace import ParameterSpace
     from psyrun.runfile import Run
     from psyrun.state import TaskState
-    from psyrun.store.base import Column
     from psyrun.store.forms import Form
     from psyrun.workdir import Workdir
 
@@ -70,7 +70,7 @@ class _Rows:
     space: ParameterSpace
     notes: Sequence[str] = ()
     _found: TaskState | None = None
-    _columns: dict[str, Column] = field(default_factory=dict)
+    _columns: dict[str, HeldColumn] = field(default_factory=dict)
 
     @property
     def state(self) -> TaskState:
@@ -90,31 +90,29 @@ class _Rows:
         store = store_for(partials[-1], trusted=True) if partials else DefaultStore()
         merger = Merger(state, self.space, store)
         with classes_known(self.workdir.root):
-            self._columns = dict(merger.columns())
+            self._columns = {n: HeldColumn(c) for n, c in merger.columns().items()}
         self._found = state
         return list(self._columns)
 
     def overridden(self) -> list[str]:
         """Name the parameters that results have the name of."""
         names = self.space.keys()
-        return [n for n in names if isinstance(self._columns[n], ResultColumn)]
+        return [n for n in names if isinstance(self._columns[n].column, ResultColumn)]
 
-    def read(self, name: str, action: Callable[[HeldColumn], Any], held: HeldColumn) -> Any:
+    def read(self, name: str, action: Callable[[HeldColumn], Any]) -> Any:
         """Do something with a column; again, where a job that just ended moved its rows."""
         try:
-            with classes_known(self.workdir.root):
-                return action(held)
+            return self._read(name, action)
         except FileNotFoundError:
-            return while_rows_move(lambda: self._again(name, action))
+            return while_rows_move(lambda: self._read_again(name, action))
 
-    def _again(self, name: str, action: Callable[[HeldColumn], Any]) -> Any:
+    def _read_again(self, name: str, action: Callable[[HeldColumn], Any]) -> Any:
         self.find()
-        with classes_known(self.workdir.root):
-            return action(HeldColumn(self._columns[name]))
+        return self._read(name, action)
 
-    def column(self, name: str) -> HeldColumn:
-        """Return a column where its rows are now."""
-        return HeldColumn(self._columns[name])
+    def _read(self, name: str, action: Callable[[HeldColumn], Any]) -> Any:
+        with classes_known(self.workdir.root):
+            return action(self._columns[name])
 
 
 class _GatheredColumn:
@@ -122,24 +120,24 @@ class _GatheredColumn:
 
     def __init__(self, rows: _Rows, name: str) -> None:
         self._rows, self._name = rows, name
-        self._held = rows.column(name)
+        self._size = rows.state.count(RowState.DONE)
 
     def __len__(self) -> int:
-        return len(self._held)
+        return self._size
 
     def __iter__(self) -> Iterator[Any]:
-        values: list[Any] = self._rows.read(self._name, list, self._held)
+        values: list[Any] = self._rows.read(self._name, list)
         return iter(values)
 
     @property
     def form(self) -> Form:
         """What the arrays are like."""
-        found: Form = self._rows.read(self._name, lambda column: column.form, self._held)
+        found: Form = self._rows.read(self._name, lambda column: column.form)
         return found
 
     def array(self, start: int, stop: int) -> NDArray[Any]:
         """Make the array of some rows."""
         found: NDArray[Any] = self._rows.read(
-            self._name, lambda column: column.array(start, stop), self._held
+            self._name, lambda column: column.array(start, stop)
         )
         return found

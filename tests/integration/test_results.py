@@ -444,3 +444,31 @@ def test_no_rows_yet(project):
     assert project.psy("show", "t").out == "t: 0 of 1 row done, 1 failed\n"
     for ext in (".csv", ".json", ".nc", ".zarr", ".parquet", ".xlsx"):
         assert project.psy("export", "t", f"x{ext}").code == 0
+
+
+def test_an_overridden_parameter_is_known_from_journals_that_are_still_there(project):
+    project.task(
+        "t",
+        "import pathlib\npspace = Param(a=[1, 2], b=[3, 4])\nmax_jobs = 1\n"
+        "def execute(a, b):\n    if a == 2 and not pathlib.Path('../go').exists():\n"
+        "        raise ValueError\n    return {'a': -a}\n",
+    )
+    project.psy("run")
+    assert psyrun.load_result("t").parameters == ["b"]
+    (project.root / "go").touch()
+    assert project.psy("run").code == 0
+    found = psyrun.load_result("t")
+    assert found["a"].tolist() == [-1, -2]
+    assert found.parameters == ["b"]
+
+
+def test_objects_are_loaded_when_they_are_asked_for(project):
+    project.task(
+        "t",
+        "from psyrun.store import NpzStore\nstore = NpzStore(allow_pickle=True)\n"
+        "class Thing:\n    def __init__(self, a): self.a = a\n"
+        "pspace = Param(a=[1, 2])\ndef execute(a):\n    return {'y': Thing(a)}\n",
+    )
+    assert project.psy("run").code == 0
+    sys.modules.pop("task_t", None)
+    assert [thing.a for thing in psyrun.load_result("t")["y"]] == [1, 2]
