@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from psyrun.pspace import ParameterSpace
     from psyrun.store.base import Column
 
-__all__ = ["About", "Results"]
+__all__ = ["About", "Results", "done_rows"]
+
+
+def done_rows(states: bytes | bytearray) -> NDArray[np.int64]:
+    """Find the rows that are done, given a byte for each row."""
+    return np.flatnonzero(np.frombuffer(states, dtype=np.uint8) == RowState.DONE)
 
 
 @dataclass(frozen=True)
@@ -109,8 +114,7 @@ class Results(Mapping[str, "NDArray[Any]"]):
         self.units = dict(about.units or {})
         self.notes = tuple(about.notes)
         if rows is None:
-            states = np.frombuffer(about.states, dtype=np.uint8)
-            rows = np.flatnonzero(states == RowState.DONE)
+            rows = done_rows(about.states)
             if about.space is None:
                 rows = np.arange(max(map(len, self.columns.values()), default=0))
         self.rows: NDArray[np.int64] = rows
@@ -209,8 +213,7 @@ class Results(Mapping[str, "NDArray[Any]"]):
         """Whether these are some of the done rows only, or in another order."""
         if self.space is None:
             return False
-        done = np.frombuffer(self.about.states, dtype=np.uint8) == RowState.DONE
-        return not np.array_equal(self.rows, np.flatnonzero(done))
+        return not np.array_equal(self.rows, done_rows(self.about.states))
 
     def to_pandas(self, *, expand: bool = False) -> pd.DataFrame:
         """Make a table with a row for each row that is done.

@@ -6,19 +6,24 @@ that is asked for later looks again where its rows are by then.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from psyrun.conclude import while_rows_move
+from psyrun.exceptions import WorkdirError
 from psyrun.merge import Merger, ResultColumn
 from psyrun.partial import verified
-from psyrun.results.base import About, Results
-from psyrun.results.columns import HeldColumn
+from psyrun.results.base import About, Results, done_rows
+from psyrun.results.columns import HeldColumn, PickedColumn
 from psyrun.rows import RowState
 from psyrun.salvage import classes_known
 from psyrun.state import read_sources, task_state
 from psyrun.store import DefaultStore, store_for
+from psyrun.store.arrays import to_array
+from psyrun.store.forms import OBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -79,20 +84,40 @@ class _Rows:
         return self._found
 
     def find(self) -> list[str]:
-        """Look where the rows are, and return the names of their columns."""
+        """Look where the rows are, and return the names of their columns.
+
+        Raises
+        ------
+        WorkdirError
+            If rows that were there are there no more.
+        """
         sources, notes = verified(read_sources(self.workdir))
         state = task_state(self.workdir, self.run, sources)
-        if self._found is None:
-            self.notes = notes
-        else:  # rows that came since are left out
-            state = dataclasses.replace(state, states=self._found.states)
         partials = [source.path for source in state.sources if not source.is_journal]
         store = store_for(partials[-1], trusted=True) if partials else DefaultStore()
         merger = Merger(state, self.space, store)
         with classes_known(self.workdir.root):
-            self._columns = {n: HeldColumn(c) for n, c in merger.columns().items()}
-        self._found = state
+            columns = {n: HeldColumn(c) for n, c in merger.columns().items()}
+        if self._found is None:
+            self.notes, self._found, self._columns = notes, state, columns
+        else:
+            self._columns = self._as_before(state, columns)
         return list(self._columns)
+
+    def _as_before(
+        self, state: TaskState, columns: dict[str, HeldColumn]
+    ) -> dict[str, HeldColumn]:
+        """Leave out the rows that have come since."""
+        now, before = done_rows(state.states), done_rows(self.state.states)
+        if not (np.isin(before, now).all() and columns.keys() >= self._columns.keys()):
+            raise WorkdirError(
+                f"rows of {self.workdir.root} are gone since they were looked at; "
+                "load them again"
+            )
+        if len(now) == len(before):
+            return columns
+        places = np.searchsorted(now, before)
+        return {n: HeldColumn(PickedColumn(column, places)) for n, column in columns.items()}
 
     def overridden(self) -> list[str]:
         """Name the parameters that results have the name of."""
@@ -129,7 +154,7 @@ class _GatheredColumn:
         values: list[Any] = self._rows.read(self._name, list)
         return iter(values)
 
-    @property
+    @cached_property
     def form(self) -> Form:
         """What the arrays are like."""
         found: Form = self._rows.read(self._name, lambda column: column.form)
@@ -137,7 +162,13 @@ class _GatheredColumn:
 
     def array(self, start: int, stop: int) -> NDArray[Any]:
         """Make the array of some rows."""
+        form = self.form  # known before rows that have come since may widen it
         found: NDArray[Any] = self._rows.read(
             self._name, lambda column: column.array(start, stop)
         )
-        return found
+        if found.dtype == form.array_dtype and found.shape[1:] == form.shape:
+            return found
+        if found.dtype == OBJECT and found.ndim == 1:
+            return to_array(found.tolist(), form)
+        corner = [0] * (found.ndim - 1 - len(form.shape)) + [slice(n) for n in form.shape]
+        return found[:, *corner].astype(form.array_dtype)
