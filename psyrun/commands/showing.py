@@ -62,8 +62,9 @@ def show_results(task: str, taskdir: Path, view: View) -> int:
         lines, left_out = table_lines(columns, width, keep)
         click.echo("\n".join(["", *lines]))
         if left_out:
+            what = "1 column does" if len(left_out) == 1 else f"{len(left_out)} columns do"
             show_note(
-                f"{len(left_out)} columns do not fit; choose some with: "
+                f"{what} not fit; choose some with: "
                 f"psy show {task} --columns {','.join(left_out[:3])}"
             )
     summaries = [summarize(name, results.columns[name]) for name in names]

@@ -61,10 +61,9 @@ def export(results: Results, path: Path, *, force: bool = False) -> list[str]:
         If a library that the format needs is not installed.
     """
     format_ = check_target(path, force=force)
+    appearing_whole = _replacing_folder if format_.is_folder else replacing
     try:
-        with (
-            _replacing_folder(path) if path.suffix == ".zarr" else replacing(path) as temporary
-        ):
+        with appearing_whole(path) as temporary:
             return list(format_.write(results, temporary))
     except (PsyrunError, OSError):
         raise
@@ -85,7 +84,7 @@ def check_target(path: Path, *, force: bool) -> _Format:
             f"known are {known}, and psy merge writes those of stores"
         )
     for module in format_.modules:
-        need(module, f"writing {path.suffix}")
+        need(module, f"writing {path.suffix.lower()}")
     place = path.resolve()
     if any(workdir_at(parent) for parent in place.parents):
         raise ResultsError(
@@ -95,10 +94,8 @@ def check_target(path: Path, *, force: bool) -> _Format:
         return format_
     if not force:
         raise ResultsError(f"{path} is there already; replace it with --force")
-    is_zarr = path.suffix == ".zarr" and any(
-        (path / name).exists() for name in (".zgroup", "zarr.json")
-    )
-    if not (is_zarr or (path.is_file() and path.suffix != ".zarr")):
+    is_zarr = any((path / name).exists() for name in (".zgroup", "zarr.json"))
+    if not (is_zarr if format_.is_folder else path.is_file()):
         raise ResultsError(f"{path} is in the way: it is no {path.suffix} that can be replaced")
     return format_
 
@@ -262,17 +259,18 @@ def _are_texts(values: Any) -> bool:
 
 
 class _Format(NamedTuple):
-    """A format: what it needs, and what writes it and yields notes."""
+    """A format: what it needs, what writes it and yields notes, whether it is a folder."""
 
     modules: tuple[str, ...]
     write: Callable[[Results, Path], Iterator[str]]
+    is_folder: bool = False
 
 
 _FORMATS = {
     ".csv": _Format(("pandas",), _write_csv),
     ".parquet": _Format(("pandas", "pyarrow"), _write_parquet),
     ".nc": _Format(("xarray", "h5netcdf"), _write_netcdf),
-    ".zarr": _Format(("xarray", "zarr"), _write_zarr),
+    ".zarr": _Format(("xarray", "zarr"), _write_zarr, is_folder=True),
     ".xlsx": _Format(("pandas", "openpyxl"), _write_excel),
     ".json": _Format((), _write_json),
 }

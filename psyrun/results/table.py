@@ -103,7 +103,7 @@ def table_lines(
     >>> table_lines(wide, 80)[0]
     ['x  name', '1  one']
     """
-    most = next((m for m in (_CELL, 24, 16) if _total(columns, m) <= width), 12)
+    most = next((m for m in (_CELL, 24, 16) if _total(columns, m) <= width), 16)
     shown = list(columns)
     if _total(columns, most) > width:
         shown = _fitting(columns, most, width, keep)

@@ -393,7 +393,7 @@ def test_a_space_that_is_no_grid_is_written_in_rows(project):
         assert found["a"].values.tolist() == found["y"].values.tolist()
 
 
-@pytest.mark.parametrize("name", ["out.csv", "out.zarr"])
+@pytest.mark.parametrize("name", ["out.csv", "out.zarr", "OUT.CSV", "OUT.ZARR"])
 def test_files_are_replaced_only_by_force(grid, name):
     assert grid.psy("export", "grid", name).code == 0
     ran = grid.psy("export", "grid", name)
