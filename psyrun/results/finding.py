@@ -106,14 +106,13 @@ def _task_named(name: str, taskdir: Path) -> Workdir | None:
 
 def _of_task(workdir: Workdir) -> Results:
     """Load the rows of a task's last run."""
-    name = workdir.root.name
-    file = read_run_file(workdir, name)
-    run = file.last
+    file = read_run_file(workdir, workdir.root.name)
+    name, run = file.task, file.last
     if run is None:
         raise WorkdirError(f"the task {name!r} was never run; run it with: psy run {name}")
     path = _standing(workdir, file)
     if path is not None and file.result is not None:
-        return _of_result(path, workdir, file.result)
+        return _of_result(path, workdir, file.result, name)
     with classes_known(workdir.root):
         space = load(workdir.snapshot(run.snapshot), verify=True)
     return gather(workdir, run, space, name)
@@ -126,32 +125,33 @@ def _standing(workdir: Workdir, file: RunFile) -> Path | None:
         return None
     if not set(result.codes) <= set(run.codes) or result.since != run.since:
         return None
-    for path in _places(workdir, result):
-        if _intact(result, path):
-            return path
-    return None
+    places = _places(workdir, file.task, result)
+    return next((path for path in places if _intact(result, path)), None)
 
 
-def _places(workdir: Workdir, result: Result) -> Iterator[Path]:
-    """Yield where a result may be: in the work directory, wherever that is, or elsewhere."""
-    yield workdir.root / Path(result.file).name
-    yield Path(result.file)
+def _places(workdir: Workdir, task: str, result: Result) -> Iterator[Path]:
+    """Yield where a result may be; one in the work directory moves with that."""
+    path = Path(result.file)
+    if path.parent.name == task:
+        yield workdir.root / path.name
+    yield path
 
 
 def _intact(result: Result, path: Path) -> bool:
     return is_intact(dataclasses.replace(result, file=str(path)), path)
 
 
-def _owner_of(path: Path, taskdir: Path) -> tuple[Workdir, Result] | None:
+def _owner_of(path: Path, taskdir: Path) -> tuple[Workdir, Result, str] | None:
     """Find the task whose result a file is."""
     place = path.resolve()
     for workdir in _candidates(place, taskdir):
         try:
-            result = read_run_file(workdir, workdir.root.name).result
+            file = read_run_file(workdir, workdir.root.name)
         except PsyrunError:
             continue  # a file by itself can be read without
-        if result and place in {p.resolve() for p in _places(workdir, result)}:
-            return workdir, result
+        result = file.result
+        if result and place in {p.resolve() for p in _places(workdir, file.task, result)}:
+            return workdir, result, file.task
     return None
 
 
@@ -164,9 +164,8 @@ def _candidates(place: Path, taskdir: Path) -> Iterator[Workdir]:
             yield Workdir(workdir_root(taskdir, name, file))
 
 
-def _of_result(path: Path, workdir: Workdir, result: Result) -> Results:
+def _of_result(path: Path, workdir: Workdir, result: Result, name: str) -> Results:
     """Load the whole result of a task."""
-    name = workdir.root.name
     if not _intact(result, path):
         raise StoreError(
             f"{path} is not as it was written, so it is not read; write it anew with: "
@@ -221,9 +220,12 @@ def _never(*_: object) -> bool:
 def _differs(column: FileColumn, space: ParameterSpace, name: str) -> bool:
     """Tell whether a column is not that of the space."""
     held = HeldColumn(column)
+    form = held.form
+    if form.dtype.kind not in "biuV":  # a file does not tell that it has gaps
+        form = dataclasses.replace(form, fills=True)
     for start, stop in blocks(space.size):
         try:
-            given = to_array(space.block(start, stop)[name], held.form)
+            given = to_array(space.block(start, stop)[name], form)
         except (UnholdableError, TypeError, ValueError):
             return True
         found = values_of(held.array(start, stop))
