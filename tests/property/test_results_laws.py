@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,7 +17,10 @@ from psyrun.results.axes import layout_of
 from psyrun.results.base import About
 from psyrun.rows import RowState
 
-xarray = pytest.importorskip("xarray")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+pytest.importorskip("xarray")
 
 NAMES = ["a", "b", "c", "d"]
 VALUES = st.sampled_from([0, 1, 2, 0.5, math.nan, "x", "", True, None, (1, 2)])
@@ -25,24 +28,24 @@ FEW = settings(max_examples=150, suppress_health_check=list(HealthCheck), deadli
 
 
 @st.composite
-def params(draw: st.DrawFn, names: list[str]) -> ParameterSpace:
+def params(draw: st.DrawFn, names: Sequence[str]) -> ParameterSpace:
     size = draw(st.integers(0, 4))
     chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
     return Param(**{n: draw(st.lists(VALUES, min_size=size, max_size=size)) for n in chosen})
 
 
 @st.composite
-def spaces(draw: st.DrawFn, depth: int = 3) -> ParameterSpace:
+def spaces(draw: st.DrawFn, depth: int = 3, names: Sequence[str] = NAMES) -> ParameterSpace:
     """Draw a tree of products, sums, differences and selections."""
     kind = draw(st.integers(0, 5)) if depth else 0
     if kind <= 1:
-        return draw(params(NAMES))
-    left = draw(spaces(depth - 1))
-    if kind == 2:
-        others = [name for name in NAMES if name not in left.keys()]
-        return left * draw(params(others)) if others else left
+        return draw(params(names))
+    if kind == 2 and len(names) > 1:
+        cut = draw(st.integers(1, len(names) - 1))
+        return draw(spaces(depth - 1, names[:cut])) * draw(spaces(depth - 1, names[cut:]))
+    left = draw(spaces(depth - 1, names))
     if kind == 3:
-        return left + draw(spaces(depth - 1))
+        return left + draw(spaces(depth - 1, names))
     if kind == 4 and left.keys():
         return left - draw(params(left.keys()))
     rows = st.integers(0, left.size - 1)
