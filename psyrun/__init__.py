@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from psyrun.backend import DistributeBackend
     from psyrun.mapper import map_pspace, map_pspace_hdd_backed, map_pspace_parallel
     from psyrun.pspace import Param
+    from psyrun.results import load_result
     from psyrun.scheduler import ImmediateRun
     from psyrun.store import DefaultStore, PickleStore
 
@@ -18,6 +19,7 @@ __all__ = [
     "Param",
     "PickleStore",
     "__version__",
+    "load_result",
     "map_pspace",
     "map_pspace_hdd_backed",
     "map_pspace_parallel",
@@ -29,6 +31,7 @@ _HOMES = {
     "ImmediateRun": "psyrun.scheduler",
     "Param": "psyrun.pspace",
     "PickleStore": "psyrun.store",
+    "load_result": "psyrun.results",
     "map_pspace": "psyrun.mapper",
     "map_pspace_hdd_backed": "psyrun.mapper",
     "map_pspace_parallel": "psyrun.mapper",

@@ -6,11 +6,13 @@ from their message alone, so they survive pickling.
 
 __all__ = [
     "DamagedError",
+    "ExtraError",
     "IneffectiveExcludeWarning",
     "JobsRunningWarning",
     "LockedError",
     "ParameterSpaceError",
     "PsyrunError",
+    "ResultsError",
     "RowError",
     "SchedulerError",
     "StoreError",
@@ -51,6 +53,14 @@ class LockedError(PsyrunError, RuntimeError):
 
 class StoreError(PsyrunError, ValueError):
     """A result file cannot be written or read."""
+
+
+class ResultsError(PsyrunError, ValueError):
+    """Results cannot be had in the form asked for."""
+
+
+class ExtraError(PsyrunError, ImportError):
+    """A library that is not always installed is needed; the message says how to get it."""
 
 
 class SchedulerError(PsyrunError, RuntimeError):

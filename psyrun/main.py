@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 import click
 
 from psyrun.commands.messages import describe, show_error, show_warning
-from psyrun.commands.options import Options
+from psyrun.commands.options import JSON, TASKDIR, TASKS, Options
+from psyrun.commands.reading import export, show
 from psyrun.exceptions import TaskWarning
 from psyrun.version import __version__
 
@@ -47,22 +48,8 @@ def psy(ctx: click.Context, taskdir: Path, *, debug: bool) -> None:
     ctx.obj = Options(taskdir, debug, ctx.obj or ())
 
 
-def _set_taskdir(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
-    if value is not None:
-        ctx.obj = ctx.obj._replace(taskdir=value)
-
-
-TASKDIR = click.option(
-    "--taskdir",
-    type=click.Path(path_type=Path),
-    expose_value=False,
-    callback=_set_taskdir,
-    help="Folder with the task files; may also stand before the command.",
-)
-TASKS = click.argument("tasks", nargs=-1, metavar="[TASK]...")
-JSON = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document, for a program to read."
-)
+psy.add_command(show)
+psy.add_command(export)
 
 
 @psy.command()

@@ -20,7 +20,8 @@ LAYERS = {
     3: "workdir journal runfile jobs snapshot code presentcode fingerprint",
     4: "state gather partial merge resultfile present backend failures follow pool "
     "inspection findings codediff",
-    5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submitted",
+    5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submitted "
+    "results",
     6: "run rowprocess worker report why provenance",
     7: "commands main __main__",
 }
@@ -46,6 +47,7 @@ SAME_LAYER = {
     "tasks": "settingvalues",
     "plan": "tasks",
     "conclude": "tasks",
+    "results": "conclude salvage",
     "worker": "rowprocess run",
     "report": "run",
     "run": "provenance",
@@ -169,6 +171,7 @@ def test_printing_is_found() -> None:
 
 
 HEAVY = [
+    *("pandas", "xarray", "pyarrow", "psyrun.results"),
     *("numpy", "scipy", "joblib", "h5py", "tables", "filelock", "rich", "cloudpickle"),
     *("multiprocessing", "importlib.metadata"),
     *("psyrun.pspace", "psyrun.store", "psyrun.scheduler", "psyrun.tasks"),

@@ -1,0 +1,192 @@
+"""Own the columns that results are made of: parts of each can be had as arrays."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from psyrun.store.arrays import to_array, values_of
+from psyrun.store.arraystore import ListColumn, row_blocks
+from psyrun.store.base import as_list
+from psyrun.store.forms import OBJECT, UnholdableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from psyrun.store.base import ArrayColumn, Column, Reader
+    from psyrun.store.forms import Form
+
+__all__ = ["FileColumn", "HeldColumn", "PickedColumn", "array_of", "label_array"]
+
+_FEW_RUNS = 64
+
+
+class _Arrays(Protocol):
+    @property
+    def form(self) -> Form: ...
+    def array(self, start: int, stop: int) -> NDArray[Any]: ...
+
+
+class HeldColumn:
+    """A column that some array holds: if nothing else does, one of objects.
+
+    Parameters
+    ----------
+    column : Column
+        The values. If it has a form and makes arrays itself (`ArrayColumn`), no more than what
+        is asked for is made, except where no array holds its values: then all are in memory.
+    """
+
+    def __init__(self, column: Column) -> None:
+        self.column = column
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.column)
+
+    @cached_property
+    def _arrays(self) -> _Arrays:
+        column: Any = self.column
+        try:
+            _ = column.form.array_dtype
+        except (AttributeError, UnholdableError):
+            return ListColumn(list(column), objects=True)
+        return column  # type: ignore[no-any-return]
+
+    @property
+    def form(self) -> Form:
+        """What the arrays are like."""
+        return self._arrays.form
+
+    def array(self, start: int, stop: int) -> NDArray[Any]:
+        """Make the array of some rows."""
+        return self._arrays.array(start, stop)
+
+
+class FileColumn:
+    """A column of an open result file.
+
+    Parameters
+    ----------
+    reader : Reader
+        The file.
+    name : str
+        Which column.
+    within : callable, optional
+        Makes a context in which values can be loaded.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        name: str,
+        within: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        self.reader, self.name, self.within = reader, name, within
+
+    def __len__(self) -> int:
+        return self.reader.size
+
+    @cached_property
+    def form(self) -> Form:
+        """What the arrays are like; see `ArrayColumn`."""
+        with self.within():
+            return self.reader.form(self.name)
+
+    def _read(self, start: int, stop: int) -> Any:
+        with self.within():
+            return self.reader.read(self.name, start, stop)
+
+    def array(self, start: int, stop: int) -> NDArray[Any]:
+        """Make the array of some rows."""
+        return to_array(self._read(start, stop), self.form)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(as_list(self._read(0, len(self))))
+
+
+class PickedColumn:
+    """Some rows of a column.
+
+    Parameters
+    ----------
+    column : ArrayColumn
+        The column.
+    positions : array of int64
+        Which of its rows, in which order.
+    """
+
+    def __init__(self, column: ArrayColumn, positions: NDArray[np.int64]) -> None:
+        self.column = column
+        self.positions = positions
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def form(self) -> Form:
+        """What the arrays are like: as those of all rows."""
+        return self.column.form
+
+    def array(self, start: int, stop: int) -> NDArray[Any]:
+        """Make the array of some rows; no more than a block is read at once."""
+        wanted = self.positions[start:stop]
+        form = self.form
+        found = np.empty((len(wanted), *form.shape), dtype=form.array_dtype)
+        order = np.argsort(wanted, kind="stable")
+        for first, last in self._reads(wanted[order]):
+            low, high = np.searchsorted(wanted, [first, last], sorter=order)
+            places = order[low:high]
+            if len(places):
+                found[places] = self.column.array(first, last)[wanted[places] - first]
+        return found
+
+    def _reads(self, ordered: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+        """Yield ranges of rows that cover those wanted: a few runs, or else blocks."""
+        if not len(ordered):
+            return
+        breaks = np.flatnonzero(np.diff(ordered) > 1) + 1
+        step = max(1, (16 << 20) // self.form.row_bytes)
+        runs = np.split(ordered, breaks) if len(breaks) < _FEW_RUNS else [ordered]
+        for run in runs:
+            for first in range(int(run[0]), int(run[-1]) + 1, step):
+                yield first, min(first + step, int(run[-1]) + 1)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(values_of(self.array(0, len(self))))
+
+
+def array_of(column: ArrayColumn) -> NDArray[Any]:
+    """Make the array of a whole column, block by block."""
+    form = column.form
+    whole = np.empty((len(column), *form.shape), dtype=form.array_dtype)
+    for start, stop in row_blocks([column]):
+        whole[start:stop] = column.array(start, stop)
+    return whole
+
+
+def label_array(values: Sequence[Any]) -> NDArray[Any]:
+    """Make the array of a parameter's values, as labels.
+
+    Parameters
+    ----------
+    values : sequence
+        The values. A NaN among texts stays one; lists of unequal lengths stay objects.
+
+    Returns
+    -------
+    array of shape (values, ...)
+        Of more than one dimension if all values are arrays of one shape.
+    """
+    column = ListColumn(values, objects=True)
+    form = column.form
+    if form.fills and (form.shape or form.dtype.kind in "US"):
+        column.form = type(form)(OBJECT)
+    return column.array(0, len(column)) if len(values) else np.empty(0)
