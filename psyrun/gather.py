@@ -17,6 +17,7 @@ from psyrun import columns, journal, rows
 from psyrun.columns import NAN, Columns
 from psyrun.exceptions import StoreError, WorkdirError
 from psyrun.files import crc32, read_errors
+from psyrun.rows import RowState
 from psyrun.store import store_for
 from psyrun.store.base import Reader
 
@@ -307,7 +308,8 @@ class Layout:
             for first, row, length in state.targets(source, source.done):
                 owner[row : row + length] = number
                 place[row : row + length] = np.arange(first, first + length)
-        self.rows = np.flatnonzero(owner >= 0)
+        done = np.frombuffer(bytes(state.states), np.uint8) == RowState.DONE
+        self.rows = np.flatnonzero(done & (owner >= 0))
         owner, place = owner[self.rows], place[self.rows]
         self.size = len(owner)
         changes = (np.diff(owner) != 0) | (np.diff(place) != 1)

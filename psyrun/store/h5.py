@@ -18,15 +18,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from psyrun.store.forms import Form
+    from psyrun.store.h5reader import H5Reader
     from psyrun.store.h5table import TableReader
 
 __all__ = ["H5Store"]
 
 _CHUNK_BYTES = 256 << 10
-_DTYPE = "dtype"
-_NAME = "name"
-_UNITS = "units"
-_KNOWN = frozenset({_DTYPE, _NAME, _UNITS})
 _BLOSC = "blosc:lz4"
 _LEVEL = 5
 _COMPRESSIONS = re.compile("blosc2?(:(blosclz|lz4|lz4hc|zlib|zstd))?|gzip|zlib|bzip2")
@@ -140,17 +137,14 @@ class H5Store(ArrayStore):
         if self.layout == "table":
             self._write_table(path, columns, labels)
             return
-        import h5py
+        from psyrun.store.h5types import describe, new_file
 
-        with h5py.File(path, "w", locking=False) as file:
-            group = file.create_group(self.node, track_order=True)
-            group.attrs.update(labels.attributes)
+        with new_file(path, self.node, labels) as group:
             datasets = {}
             for name, column in columns.items():
                 with holding(self, name):
                     datasets[name] = self._create(group, name, column)
-                    if unit := labels.units.get(name):
-                        datasets[name].attrs[_UNITS] = unit
+                    describe(datasets[name], name, column.form, labels)
             for start, stop in row_blocks(columns.values()):
                 for name, column in columns.items():
                     with holding(self, name):
@@ -162,9 +156,8 @@ class H5Store(ArrayStore):
 
         form, size = column.form, len(column)
         dtype = file_dtype(form)
-        link = link_name(name)
-        dataset = group.create_dataset(
-            link,
+        return group.create_dataset(
+            link_name(name),
             shape=(size, *form.shape),
             dtype=dtype,
             maxshape=(None, *(extent or None for extent in form.shape)),
@@ -172,14 +165,10 @@ class H5Store(ArrayStore):
             compression=self.compression,
             fletcher32=False,
         )
-        if form.array_dtype.kind in "mM":
-            dataset.attrs[_DTYPE] = str(form.array_dtype)
-        if link != name:
-            dataset.attrs[_NAME] = name
-        return dataset
 
     def open(self, filename: str | os.PathLike[str]) -> H5Reader | TableReader:
         """Open a file of either layout to read parts of it; see `Store.open`."""
+        from psyrun.store.h5reader import H5Reader
         from psyrun.store.h5table import TableReader, holds_table
 
         path = Path(filename)
@@ -189,6 +178,7 @@ class H5Store(ArrayStore):
 
     def labels(self, reader: Reader) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """Read attributes and units from an open file; see `ArrayStore.labels`."""
+        from psyrun.store.h5reader import H5Reader
         from psyrun.store.h5table import TableReader
 
         if isinstance(reader, (H5Reader, TableReader)):
@@ -231,77 +221,3 @@ def _fill(dataset: h5py.Dataset, block: NDArray[Any], start: int) -> None:
 
     if block.size:
         dataset[start : start + len(block)] = to_file(block, dataset.dtype)
-
-
-class H5Reader(Reader):
-    """An open HDF5 file; see `Reader`.
-
-    Attributes
-    ----------
-    attributes, units : dict of str to str
-        What the file says of the whole, and of columns.
-    """
-
-    def __init__(self, path: Path, node: str) -> None:
-        import h5py
-
-        self.path = path
-        try:
-            self._file = h5py.File(path, "r", locking=False)
-        except FileNotFoundError:
-            raise
-        except OSError as err:
-            raise StoreError(f"{path} is no whole HDF5 file ({err})") from err
-        try:
-            self._open_group(node)
-        except BaseException:
-            self._file.close()
-            raise
-
-    def _open_group(self, node: str) -> None:
-        import h5py
-
-        group = self._file.get(node)
-        if not isinstance(group, h5py.Group):
-            there = ", ".join(sorted(f"/{name}" for name in self._file)) or "nothing"
-            raise StoreError(f"{self.path} has no group {node} (it has {there})")
-        self._datasets = {
-            str(item.attrs.get(_NAME, name)): item
-            for name, item in group.items()
-            if isinstance(item, h5py.Dataset) and item.shape
-        }
-        self.names = list(self._datasets)
-        sizes = {dataset.shape[0] for dataset in self._datasets.values()}
-        if len(sizes) > 1 or len(self._datasets) < len(group):
-            raise StoreError(
-                f"{self.path} has a group {node}, but not of columns of one length: no result "
-                "of Psyrun"
-            )
-        self.size = sizes.pop() if sizes else 0
-        self.attributes = {n: v for n, v in group.attrs.items() if isinstance(v, str)}
-        self.units = {
-            name: str(dataset.attrs[_UNITS])
-            for name, dataset in self._datasets.items()
-            if _UNITS in dataset.attrs
-        }
-
-    def form(self, name: str) -> Form:
-        """Tell what a column is like; see `Reader.form`."""
-        from psyrun.store.h5types import form_in_file
-
-        dataset = self._datasets[name]
-        return form_in_file(dataset)
-
-    def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Read some rows of a column; see `Reader.read`."""
-        from psyrun.store.h5types import from_file
-
-        dataset = self._datasets[name]
-        try:
-            return from_file(dataset, start, stop)
-        except OSError as err:
-            raise StoreError(f"{self.path} cannot be read at {name!r} ({err})") from err
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import h5py
 import numpy as np
@@ -10,12 +12,23 @@ import numpy as np
 from psyrun.store.forms import LONG, Form, UnholdableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from numpy.typing import NDArray
+
+    from psyrun.store.base import Labelled
 
 __all__ = ["file_dtype", "form_in_file", "from_file", "link_name", "to_file"]
 
 _BYTES = h5py.vlen_dtype(np.dtype(np.uint8))
 _UTF8 = "utf-8"
+
+DTYPE, NAME, UNITS = "dtype", "name", "units"
+"""Attributes of a dataset."""
+
+NODE = "psyrun_node"
+"""The attribute of a file that names the group of its columns."""
 
 
 def link_name(name: str) -> str:
@@ -29,6 +42,41 @@ def link_name(name: str) -> str:
     if name in {"", ".", ".."}:
         return name.replace(".", "%2E") or "%"
     return name.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
+
+
+def true_name(link: str, noted: Any) -> str:
+    """Tell the name of the column in a dataset.
+
+    Parameters
+    ----------
+    link : str
+        What the dataset is called.
+    noted : str or None
+        Its attribute `name`, which it has where that differs; but no attribute holds a NUL.
+    """
+    if noted is None:
+        return unquote(link) if "%00" in link else link
+    return str(noted)
+
+
+@contextmanager
+def new_file(path: Path, node: str, labels: Labelled) -> Iterator[h5py.Group]:
+    """Make a file, and the group of its columns."""
+    with h5py.File(path, "w", locking=False) as file:
+        group = file.create_group(node, track_order=True)
+        file.attrs[NODE] = group.name
+        group.attrs.update(labels.attributes)
+        yield group
+
+
+def describe(dataset: h5py.Dataset, name: str, form: Form, labels: Labelled) -> None:
+    """Note what a dataset does not tell by itself: its name, its numpy type, its unit."""
+    if form.array_dtype.kind in "mM":
+        dataset.attrs[DTYPE] = str(form.array_dtype)
+    if link_name(name) != name and "\0" not in name:
+        dataset.attrs[NAME] = name
+    if unit := labels.units.get(name):
+        dataset.attrs[UNITS] = unit
 
 
 def file_dtype(form: Form) -> Any:
@@ -95,8 +143,8 @@ def form_in_file(dataset: h5py.Dataset) -> Form:
 
 def _numpy_dtype(dataset: h5py.Dataset) -> Any:
     """Tell the type of numbers and dates."""
-    if "dtype" in dataset.attrs:
-        return np.dtype(str(dataset.attrs["dtype"]))
+    if DTYPE in dataset.attrs:
+        return np.dtype(str(dataset.attrs[DTYPE]))
     if isinstance(dataset.id.get_type(), h5py.h5t.TypeBitfieldID):  # a boolean of PyTables
         return np.dtype(bool)
     return dataset.dtype.newbyteorder("=")

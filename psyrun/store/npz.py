@@ -116,13 +116,17 @@ class NpzReader(Reader):
     def __init__(self, path: Path, *, allow_pickle: bool) -> None:
         self.path, self.allow_pickle = path, allow_pickle
         try:
-            self._file = zipfile.ZipFile(path)
+            self._raw = path.open("rb")  # for itself: the file may be replaced meanwhile
+            self._file = zipfile.ZipFile(self._raw)
             members = [i for i in self._file.infolist() if i.filename.endswith(_SUFFIX)]
             self._members = {info.filename.removesuffix(_SUFFIX): info for info in members}
             self._heads = {name: self._head(info) for name, info in self._members.items()}
-        except OSError:
+        except FileNotFoundError:
             raise
         except Exception as err:  # a damaged zip file may raise anything
+            self.close()
+            if isinstance(err, OSError):
+                raise
             cause = f"{type(err).__name__}: {err}"
             raise StoreError(f"{path} is no whole NPZ file ({cause})") from err
         self.names = list(self._members)
@@ -186,22 +190,19 @@ class NpzReader(Reader):
         row_shape = shape[1:]
         row_bytes = int(np.prod(row_shape, dtype=object)) * dtype.itemsize
         array = np.empty((stop - start, *row_shape), dtype)
-        with self.path.open("rb") as file:
-            file.seek(info.header_offset)
-            local = file.read(_HEAD_BYTES)
-            extra = int.from_bytes(local[26:28], "little") + int.from_bytes(
-                local[28:30], "little"
-            )
-            place = info.header_offset + _HEAD_BYTES + extra + head_bytes
-            file.seek(place + start * row_bytes)
-            wanted = (stop - start) * row_bytes
-            if wanted and file.readinto(array.reshape(-1).view(np.uint8).data) != wanted:
-                raise StoreError(f"{self.path} ends within {info.filename!r}")
+        file = self._raw
+        file.seek(info.header_offset)
+        local = file.read(_HEAD_BYTES)
+        extra = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
+        file.seek(info.header_offset + _HEAD_BYTES + extra + head_bytes + start * row_bytes)
+        wanted = (stop - start) * row_bytes
+        if wanted and file.readinto(array.reshape(-1).view(np.uint8).data) != wanted:
+            raise StoreError(f"{self.path} ends within {info.filename!r}")
         return array
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        self._raw.close()
 
 
 def _longest(dtype: np.dtype[Any]) -> int:
