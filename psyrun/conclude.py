@@ -2,12 +2,13 @@
 
 import dataclasses
 import shutil
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 from psyrun.code import frozen_code
-from psyrun.exceptions import WorkdirError
+from psyrun.exceptions import TaskWarning, WorkdirError
 from psyrun.fingerprint import digest_of, fingerprint
 from psyrun.merge import Merger
 from psyrun.partial import verified
@@ -62,8 +63,11 @@ def _merge_if_complete(workdir: Workdir, file: RunFile, run: Run, task: TaskDef)
         target = Path(run.resultfile)
         check_target(task.store, target, file.result)
         merger = Merger(state, space, task.store)
+        for note in merger.notes:
+            warnings.warn(note, TaskWarning, stacklevel=4)
         labels = _attributes(workdir, file, run) if task.store.labels_kept else {}
         new = dataclasses.replace(file, result=write_result(merger, target, labels))
+        merger.close()
         write_run_file(workdir, prune(workdir, new, state, before))
     return state
 

@@ -297,9 +297,16 @@ class Layout:
     ----------
     state : TaskState
         The rows and the sources; a later source wins.
+    by_file : bool
+        Whether rows come in the order of the sources, and not of the space.
+
+    Attributes
+    ----------
+    rows : array of int
+        For each row here, which row of the space it is.
     """
 
-    def __init__(self, state: TaskState) -> None:
+    def __init__(self, state: TaskState, *, by_file: bool = False) -> None:
         import numpy as np
 
         owner = np.full(state.run.size, -1, np.int32)
@@ -310,6 +317,9 @@ class Layout:
                 place[row : row + length] = np.arange(first, first + length)
         done = np.frombuffer(bytes(state.states), np.uint8) == RowState.DONE
         self.rows = np.flatnonzero(done & (owner >= 0))
+        if by_file:
+            order = np.lexsort((place[self.rows], owner[self.rows]))
+            self.rows = self.rows[order]
         owner, place = owner[self.rows], place[self.rows]
         self.size = len(owner)
         changes = (np.diff(owner) != 0) | (np.diff(place) != 1)

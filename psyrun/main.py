@@ -203,10 +203,15 @@ def verify(obj: Options, tasks: Sequence[str], *, as_json: bool) -> int:
 
 
 @psy.command()
+@click.option(
+    "--virtual",
+    is_flag=True,
+    help="Let FILE (HDF5) refer to the rows where they are; nothing is copied.",
+)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.pass_obj
-def merge(obj: Options, folder: Path, file: Path) -> int:
+def merge(obj: Options, folder: Path, file: Path, *, virtual: bool) -> int:
     """Merge the rows in DIR that are done into FILE.
 
     DIR is a task's work directory (or its out/), also a copy of it; it is only read. The
@@ -215,7 +220,7 @@ def merge(obj: Options, folder: Path, file: Path) -> int:
     """
     from psyrun.commands.merging import merge_folder
 
-    return merge_folder(folder, file, obj.taskdir)
+    return merge_folder(folder, file, obj.taskdir, virtual=virtual)
 
 
 @psy.command("list")

@@ -15,9 +15,10 @@ from psyrun import rows
 from psyrun.columns import NAN, Columns
 from psyrun.exceptions import IneffectiveExcludeWarning
 from psyrun.gather import ABSENT, Layout, Pool
-from psyrun.pspace.selection import rows_of
+from psyrun.pspace.selection import Selection, rows_of
 from psyrun.rows import RowState
-from psyrun.store.base import as_list
+from psyrun.store.arraystore import ListColumn
+from psyrun.store.base import Run, as_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from psyrun.store.forms import Form, Forms
 
 _BLOCK_ROWS = 16_384
+
+MOST_RUNS = 10_000
+"""Runs of rows above which a virtual result has them in the order of their files."""
+
+ROW, ORDER = "row", "order"
+"""The column that tells each row then, and the attribute that names it."""
 
 
 class SpaceColumns:
@@ -157,6 +164,18 @@ class ResultColumn:
             return None
         return as_list(reader.read(self.name, 0, reader.size))
 
+    def runs(self) -> Iterator[Run]:
+        """Yield which files the rows are in; see `MappedColumn`."""
+        layout, sources, pool = self.merger.layout, self.merger.state.sources, self.merger.pool
+        paths = [
+            None if source.is_journal or self.name not in pool.names(number) else source.path
+            for number, source in enumerate(sources)
+        ]
+        bounds = layout.starts.tolist()
+        places = zip(layout.owner.tolist(), layout.place.tolist(), strict=True)
+        for start, stop, (owner, place) in zip(bounds, bounds[1:], places, strict=False):
+            yield Run(start, stop, paths[owner], place)
+
     @cached_property
     def form(self) -> Form:
         """What the column is like as an array.
@@ -270,13 +289,46 @@ class Merger:
         self.state, self.space, self.store = state, space, store
         self.done = rows.of_state(state.states, RowState.DONE)
         self.size = rows.count(self.done)
-        self.parameters = SpaceColumns(space if state.complete else rows_of(self.done, space))
         self.pool = Pool(state.sources, store, space.keys())
+        self.by_file = store.virtual and len(self.layout.owner) > MOST_RUNS
+        if self.by_file:
+            self.layout = Layout(state, by_file=True)
+            space = Selection(space, self.layout.rows.tolist())
+        elif not state.complete:
+            space = rows_of(self.done, space)
+        self.parameters = SpaceColumns(space)
 
     @cached_property
     def layout(self) -> Layout:
         """Where each row stands among the sources."""
         return Layout(self.state)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said about the result, if anything."""
+        if not self.by_file:
+            return []
+        note = (
+            f"the rows lie in more than {MOST_RUNS:,} pieces, so the virtual result has them "
+            f"in the order of their files; its column {self._row_name!r} tells each row's place"
+        )
+        return [note]
+
+    @property
+    def _row_name(self) -> str:
+        name = ROW
+        while name in self.space.keys() or name in self._results:
+            name += "_"
+        return name
+
+    @cached_property
+    def _results(self) -> dict[str, None]:
+        numbers = range(len(self.state.sources))
+        return dict.fromkeys(name for number in numbers for name in self.pool.names(number))
+
+    def close(self) -> None:
+        """Let go of the sources."""
+        self.pool.close()
 
     def columns(self, exclude: Sequence[str] = ()) -> dict[str, Column]:
         """Return the done rows' columns by name: parameters, then results.
@@ -286,20 +338,24 @@ class Merger:
         IneffectiveExcludeWarning
             If a name to exclude does not occur.
         """
-        results = dict.fromkeys(
-            name
-            for number in range(len(self.state.sources))
-            for name in self.pool.names(number)
-        )
+        results = self._results
         names = [*self.space.keys(), *(n for n in results if n not in self.space.keys())]
         warn_of_ineffective(exclude, names)
-        return {
+        columns: dict[str, Column] = {
             name: ResultColumn(self, name)
             if name in results
             else ParameterColumn(self.parameters, name)
             for name in names
             if name not in exclude
         }
+        if not self.by_file:
+            return columns
+        return {self._row_name: ListColumn(self.layout.rows), **columns}
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What a store that keeps attributes should say of the order of rows."""
+        return {ORDER: self._row_name} if self.by_file else {}
 
 
 def warn_of_ineffective(exclude: Sequence[str], names: Sequence[str]) -> None:

@@ -105,7 +105,8 @@ def write_result(merger: Merger, path: Path, attributes: Mapping[str, str]) -> R
         If the store cannot hold a value.
     """
     run = merger.state.run
-    columns = Labelled(merger.columns(run.exclude), attributes, run.units)
+    labels = {**attributes, **merger.attributes}
+    columns = Labelled(merger.columns(run.exclude), labels, run.units)
     size, crc = save(merger.store, path, columns)
     return Result(
         snapshot=run.snapshot,

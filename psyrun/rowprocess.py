@@ -298,7 +298,7 @@ class RowProcess:
                 self.given.workdir,
                 job,
                 self.space,
-                self.task.store,
+                self.task.store.for_partials(),
                 self.task.exclude_from_result,
                 at_hand,
             )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psyrun import columns
+from psyrun import columns, rows
 from psyrun.code import frozen_code, frozen_modules
 from psyrun.exceptions import PsyrunError, StoreError, WorkdirError
 from psyrun.jobs import read_job
@@ -21,8 +21,9 @@ from psyrun.partial import verified
 from psyrun.rows import RowState
 from psyrun.runfile import read_run_file
 from psyrun.snapshot import load
-from psyrun.state import Source, read_sources, task_state
+from psyrun.state import Source, TaskState, read_sources, task_state
 from psyrun.store import Store, store_for
+from psyrun.store.base import Labelled
 from psyrun.workdir import Workdir, run_of
 
 
@@ -109,10 +110,21 @@ def _of_task(workdir: Workdir, store: Store) -> Found:
     done = state.count(RowState.DONE)
     if run.size and not done:
         raise WorkdirError(f"no row of {workdir.root} is done, so there is nothing to merge")
+    notes += [*merger.notes, *_copied(state, store)]
     whole = state.complete and (
         run == file.last or task_state(workdir, file.last, sources).complete
     )
-    return Found(merger.columns(run.exclude), done, run.size - done, notes, whole)
+    columns = Labelled(merger.columns(run.exclude), merger.attributes, run.units)
+    return Found(columns, done, run.size - done, notes, whole)
+
+
+def _copied(state: TaskState, store: Store) -> list[str]:
+    """Say that rows were copied into a virtual result, as it cannot refer to them."""
+    other = [source for source in state.sources if source.path.suffix not in {".h5", ".hdf5"}]
+    if not (store.virtual and other):
+        return []
+    size = sum(rows.count(source.done) for source in other)
+    return [f"{rows.text(size)} are not in HDF5 files; these were copied"]
 
 
 @contextlib.contextmanager

@@ -18,11 +18,11 @@ from psyrun.resultfile import check_target, save
 from psyrun.run import holding
 from psyrun.runfile import read_run_file
 from psyrun.salvage import Found, classes_known, find_rows, workdir_at
-from psyrun.store import Store, store_for
+from psyrun.store import H5Store, Store, store_for
 from psyrun.workdir import Workdir
 
 
-def merge_folder(folder: Path, file: Path, taskdir: Path) -> int:
+def merge_folder(folder: Path, file: Path, taskdir: Path, *, virtual: bool = False) -> int:
     """Merge the rows of a folder that are done into a file.
 
     Parameters
@@ -34,8 +34,10 @@ def merge_folder(folder: Path, file: Path, taskdir: Path) -> int:
         is held meanwhile.
     taskdir : Path
         The folder with the task files.
+    virtual : bool
+        Whether the file shall refer to the rows where they are, instead of holding them.
     """
-    store = store_for(file)
+    store = _store_of(file, virtual=virtual)
     owner = _owner_of(file, folder, taskdir)
     with owner.held() if owner else contextlib.nullcontext():
         check_target(store, file)
@@ -47,6 +49,15 @@ def merge_folder(folder: Path, file: Path, taskdir: Path) -> int:
     if found.missing:
         show_note(f"{rows.text(found.missing)} failed or missing")
     return 0
+
+
+def _store_of(file: Path, *, virtual: bool) -> Store:
+    store = store_for(file)
+    if not virtual:
+        return store
+    if not isinstance(store, H5Store):
+        raise StoreError(f"only HDF5 can be virtual; name a file such as {file.stem}.h5")
+    return H5Store(virtual=True)
 
 
 def _merge(folder: Path, store: Store, file: Path, owner: "_Owner | None") -> Found:

@@ -267,8 +267,17 @@ class holding:  # noqa: N801 - reads as a word of its own: `with holding(...)`
             ) from error
 
 
-def row_blocks(columns: Collection[ArrayColumn]) -> Iterator[tuple[int, int]]:
+def row_blocks(
+    columns: Collection[ArrayColumn], first: int = 0, last: int | None = None
+) -> Iterator[tuple[int, int]]:
     """Cut rows into blocks, of which all columns together need little memory.
+
+    Parameters
+    ----------
+    columns : collection of ArrayColumn
+        The columns, all of one length.
+    first, last : int, optional
+        The first row, and the one behind the last; None is the end.
 
     Yields
     ------
@@ -277,6 +286,6 @@ def row_blocks(columns: Collection[ArrayColumn]) -> Iterator[tuple[int, int]]:
     """
     row_bytes = sum(column.form.row_bytes for column in columns)
     step = max(1, BLOCK_BYTES // max(row_bytes, 1))
-    size = max(map(len, columns), default=0)
-    for start in range(0, size, step):
+    size = max(map(len, columns), default=0) if last is None else last
+    for start in range(first, size, step):
         yield start, min(start + step, size)

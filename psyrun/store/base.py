@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence, Sized
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 from psyrun.exceptions import StoreError
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from psyrun.store.forms import Form
 
-__all__ = ["ArrayColumn", "Column", "Labelled", "LoadedReader", "Reader", "Store", "as_list"]
+__all__ = [
+    "ArrayColumn",
+    "Column",
+    "Labelled",
+    "LoadedReader",
+    "MappedColumn",
+    "Reader",
+    "Run",
+    "Store",
+    "as_list",
+]
 
 
 _SIMPLE = (str, int, float, tuple, type(None))
@@ -41,6 +52,32 @@ class ArrayColumn(Column, Protocol):
 
     def array(self, start: int, stop: int) -> NDArray[Any]:
         """Make the array of some rows, of the column's form."""
+
+
+class Run(NamedTuple):
+    """Rows of a column that follow each other in a file too.
+
+    Attributes
+    ----------
+    start, stop : int
+        The rows.
+    path : Path or None
+        The result file that has the column; None if the rows are in none.
+    place : int
+        The first one's place there.
+    """
+
+    start: int
+    stop: int
+    path: Path | None
+    place: int
+
+
+class MappedColumn(ArrayColumn, Protocol):
+    """A column that tells which files its rows are in."""
+
+    def runs(self) -> Iterable[Run]:
+        """Yield the rows in their order, as few runs as possible."""
 
 
 class Labelled(dict[str, Any]):
@@ -177,6 +214,8 @@ class Store(ABC):
         the file at once.
     labels_kept : bool
         Whether a file tells the attributes and units of `Labelled`.
+    virtual : bool
+        Whether a file only refers to those that columns are made from (`MappedColumn`).
     """
 
     ext: ClassVar[str] = ""
@@ -184,6 +223,7 @@ class Store(ABC):
     atomic: ClassVar[bool] = False
     slices: ClassVar[bool] = False
     labels_kept: ClassVar[bool] = False
+    virtual: bool = False
 
     @property
     def description(self) -> str:
@@ -255,6 +295,10 @@ class Store(ABC):
             If the file is no result of this format.
         """
         return LoadedReader(self.load(filename))
+
+    def for_partials(self) -> Store:
+        """Return the store that jobs write their partial results with."""
+        return self
 
     def check(self, row: Mapping[str, Any]) -> None:  # noqa: B027 - some hold everything
         """Make sure that this format holds the values of a row.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
+    from psyrun.store.base import ArrayColumn, Labelled, Reader
     from psyrun.store.forms import Form
     from psyrun.store.h5reader import H5Reader
     from psyrun.store.h5table import TableReader
@@ -49,6 +50,10 @@ class H5Store(ArrayStore):
         Columns of a table that get an index, so that a condition on them is answered without
         reading the table. A name that a result lacks is passed over, and so are all of them
         for fewer than 10,000 rows.
+    virtual : bool
+        Whether the result of a task holds no rows, but refers to those in the partial results
+        (an HDF5 virtual dataset): nothing is copied, and the result can be read as long as the
+        task's work directory is where it was, seen from the result.
 
     Raises
     ------
@@ -79,10 +84,13 @@ class H5Store(ArrayStore):
         compression: str | int | None = None,
         layout: str = "columns",
         index: Iterable[str] = (),
+        *,
+        virtual: bool = False,
     ) -> None:
         self.node = node
         self.compression = compression
         self.layout = layout
+        self.virtual = virtual
         self.index = (index,) if isinstance(index, str) else tuple(index)
         if not node.strip("/"):
             raise StoreError("node is a group of its own, such as '/psyrun', not the root")
@@ -90,10 +98,17 @@ class H5Store(ArrayStore):
             raise StoreError(f"layout={layout!r}; there are 'columns' and 'table'")
         if layout == "columns" and self.index:
             raise StoreError(f"index={self.index!r} needs layout='table'")
+        if virtual and layout == "table":
+            raise StoreError("virtual=True needs layout='columns'")
         if layout == "table":
             _table_filters(compression)
         elif isinstance(compression, str) and compression.startswith("blosc"):
             raise StoreError(f"compression={compression!r} needs layout='table'")
+
+    def for_partials(self) -> H5Store:
+        """Return the store that jobs write partial results with: datasets, and no index."""
+        plain = self.layout == "columns"
+        return H5Store(self.node, self.compression if plain else None)
 
     def check(self, row: Mapping[str, Any]) -> None:
         """Make sure that this format holds the values of a row; see `Store.check`."""
@@ -136,6 +151,11 @@ class H5Store(ArrayStore):
         """Write columns; see `ArrayStore.write`."""
         if self.layout == "table":
             self._write_table(path, columns, labels)
+            return
+        if self.virtual:
+            from psyrun.store.h5virtual import write_virtual
+
+            write_virtual(path, self, self.node, columns, labels)
             return
         from psyrun.store.h5types import describe, new_file
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,7 @@ class H5Reader(Reader):
         bounds = self._bounds[name]
         inner = bounds[bisect_right(bounds, start) : bisect_left(bounds, stop)]
         cuts = [start, *inner[_MOST_FILES - 1 :: _MOST_FILES], stop]
-        yield from zip(cuts, cuts[1:], strict=False)
+        yield from pairwise(cuts)
 
     def _checked_sources(self, name: str) -> list[int]:
         """Make sure that all sources are there, where HDF5 would give NaN; return their bounds.

@@ -21,7 +21,7 @@ def whole(desk, space, results, store=None, file="result.pkl"):
     run = desk.run(digest)
     merger = Merger(desk.state(run), space, store or PickleStore())
     path = desk.workdir.root / file
-    result = write_result(merger, path, [])
+    result = write_result(merger, path, {})
     write_run_file(desk.workdir, RunFile("task", (run,), result))
     return path
 
