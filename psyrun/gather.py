@@ -10,7 +10,6 @@ import mmap
 import pickle
 from array import array
 from collections import OrderedDict
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from psyrun import columns, journal, rows
@@ -35,7 +34,6 @@ __all__ = ["ABSENT", "JournalReader", "Layout", "Pool", "open_source"]
 _BLOCK_BYTES = 16 << 20
 _LOADED_BYTES = 128 << 20
 _OPEN_FILES = 64
-_GAP = 16
 
 
 class _Absent:
@@ -259,29 +257,12 @@ class Pool:
         name : str
             The column.
         places : slice or array of int
-            The rows' places in it, in any order. Such as lie near each other are read at once.
+            The rows' places in it, in any order.
         """
-        import numpy as np
-
         reader = self.reader(number)
         if isinstance(places, slice):
             return reader.read(name, places.start, places.stop)
-        order = np.argsort(places, kind="stable")
-        groups = np.split(order, np.flatnonzero(np.diff(places[order]) > _GAP) + 1)
-        blocks = [self._near(reader, name, places[group]) for group in groups]
-        back = np.argsort(order, kind="stable")
-        if all(isinstance(block, np.ndarray) for block in blocks):
-            return np.concatenate(blocks)[back]
-        values = list(chain.from_iterable(blocks))
-        return [values[place] for place in back]
-
-    def _near(self, reader: Reader, name: str, places: NDArray[Any]) -> Any:
-        """Read ascending places that lie near each other."""
-        low = int(places[0])
-        block: Any = reader.read(name, low, int(places[-1]) + 1)
-        if isinstance(block, list):
-            return [block[place - low] for place in places]
-        return block[places - low]
+        return reader.take(name, places)
 
     def close(self) -> None:
         """Close all."""

@@ -11,19 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psyrun import columns, rows
+from psyrun import rows
 from psyrun.code import frozen_code, frozen_modules
 from psyrun.exceptions import PsyrunError, StoreError, WorkdirError
 from psyrun.jobs import read_job
 from psyrun.loading import FrozenFinder, FrozenModule
 from psyrun.merge import Merger
 from psyrun.partial import verified
+from psyrun.pspace import Param
 from psyrun.rows import RowState
-from psyrun.runfile import read_run_file
+from psyrun.runfile import Run, read_run_file
 from psyrun.snapshot import load
-from psyrun.state import Source, TaskState, read_sources, task_state
+from psyrun.state import Source, TaskState, mark_rows, read_sources, task_state
 from psyrun.store import Store, store_for
-from psyrun.store.base import Labelled
+from psyrun.store.arraystore import ChainedColumn, ReaderColumn
+from psyrun.store.base import Labelled, Reader
 from psyrun.workdir import Workdir, run_of
 
 
@@ -73,7 +75,7 @@ def find_rows(folder: Path, store: Store) -> Found:
     sources = read_sources(_Loose(folder))
     partials = [source for source in sources if not source.is_journal]
     if partials:
-        return _of_partials(partials, len(sources) - len(partials))
+        return _of_partials(partials, len(sources) - len(partials), store)
     return _of_files(folder)
 
 
@@ -163,7 +165,7 @@ def _finder(workdir: Workdir) -> FrozenFinder | None:
     return FrozenFinder({**modules, path.stem: task})
 
 
-def _of_partials(partials: Sequence[Source], journals: int) -> Found:
+def _of_partials(partials: Sequence[Source], journals: int, store: Store) -> Found:
     """Join partial results by the notes beside them, in the order of their space."""
     sources, notes = verified(partials)
     if not sources:
@@ -177,29 +179,36 @@ def _of_partials(partials: Sequence[Source], journals: int) -> Found:
             f"{journals} journals are left out: their parameters are in the task's work "
             "directory; merge that"
         )
-    by_row: dict[int, tuple[columns.Columns, int]] = {}
-    for source in sorted(mine, key=lambda s: run_of(s.job)):
-        data = store_for(source.path).load(source.path)
-        numbers = (row for start, stop in source.done for row in range(start, stop))
-        by_row.update((row, (data, place)) for place, row in enumerate(numbers))
-    ordered = [by_row[row] for row in sorted(by_row)]
-    found = [{name: column[place] for name, column in data.items()} for data, place in ordered]
-    return Found(columns.from_rows(found), len(found), notes=notes)
+    whole = [
+        dataclasses.replace(
+            source, info={**info, "results": [*info["parameters"], *info["results"]]}
+        )
+        for source in sorted(mine, key=lambda s: run_of(s.job))
+        if (info := source.info)
+    ]
+    size = max((stop for source in whole for _, stop in source.done), default=0)
+    run = Run(number=0, snapshot=newest, code="", size=size)
+    merger = Merger(mark_rows(TaskState(run, bytearray(size), whole, {})), Param(), store)
+    notes += [*merger.notes, *_copied(merger.state, store)]
+    return Found(Labelled(merger.columns(), merger.attributes), merger.size, notes=notes)
 
 
 def _of_files(folder: Path) -> Found:
     """Join result files one after the other."""
-    blocks = []
+    readers: list[Reader] = []
     for path in sorted(folder.iterdir()):
-        try:
-            data = store_for(path).load(path)
-        except (StoreError, OSError):
-            continue
-        blocks.append((max(map(len, data.values()), default=0), data))
-    if not blocks:
+        with contextlib.suppress(StoreError, OSError):
+            readers.append(store_for(path).open(path))
+    if not readers:
         raise WorkdirError(f"{folder} holds no rows of Psyrun")
     note = (
         "nothing tells how these files belong together, so they were joined in the order of "
         "their names"
     )
-    return Found(columns.concat(blocks), sum(size for size, _ in blocks), notes=[note])
+    parts = [(r.size, {name: ReaderColumn(r, name) for name in r.names}) for r in readers]
+    names = dict.fromkeys(name for _, found in parts for name in found)
+    columns = {
+        name: ChainedColumn([(size, found.get(name)) for size, found in parts])
+        for name in names
+    }
+    return Found(columns, sum(size for size, _ in parts), notes=[note])

@@ -1,6 +1,7 @@
 """Own the commands that give a user results."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,19 +19,12 @@ from psyrun.commands.options import TASKDIR, Options
     metavar="N",
     help="How many rows to show.",
 )
+@click.option("--where", metavar="CONDITION", help="Show rows such as '(a > 3) & (y < 0.1)'.")
 @click.option("--columns", metavar="A,B,...", help="Show these columns only.")
 @TASKDIR
 @click.argument("task")
 @click.pass_obj
-def show(
-    obj: Options,
-    task: str,
-    *,
-    sort: str | None,
-    reverse: bool,
-    head: int,
-    columns: str | None,
-) -> int:
+def show(obj: Options, /, task: str, *, columns: str | None, **view: Any) -> int:
     """Show the results of a task: the first rows, and each column in short.
 
     Also while it runs, or if rows failed. TASK may also be a work directory or a result file.
@@ -39,7 +33,7 @@ def show(
     from psyrun.commands.showing import View, show_results
 
     names = [name.strip() for name in (columns or "").split(",") if name.strip()]
-    return show_results(task, obj.taskdir, View(head, sort, reverse, names))
+    return show_results(task, obj.taskdir, View(columns=names, **view))
 
 
 @click.command()

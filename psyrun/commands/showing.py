@@ -35,12 +35,15 @@ class View(NamedTuple):
         Whether the largest, or the last, come first.
     columns : sequence of str
         Which columns; none are all.
+    where : str or None
+        The condition that rows have to meet; see `Results.where`.
     """
 
     head: int = 10
     sort: str | None = None
     reverse: bool = False
     columns: Sequence[str] = ()
+    where: str | None = None
 
 
 def show_results(task: str, taskdir: Path, view: View) -> int:
@@ -51,8 +54,12 @@ def show_results(task: str, taskdir: Path, view: View) -> int:
     wanted = [*view.columns, *([view.sort] if view.sort is not None else [])]
     _check_names(results, wanted)
     names = list(dict.fromkeys(view.columns)) or list(results)
+    head = f"{results.name}: {results.progress()}"
+    if view.where is not None:
+        results = results.where(view.where)
+        head += f"\n{text(results.size)} where {view.where}"
     order = _order(results, view)
-    click.echo(f"{results.name}: {results.progress()}")
+    click.echo(head)
     if not (names and results.size):
         return 0
     width = shutil.get_terminal_size().columns

@@ -208,6 +208,39 @@ class Results(Mapping[str, "NDArray[Any]"]):
         picked = {name: PickedColumn(c, wanted) for name, c in self.columns.items()}
         return type(self)(picked, self.about, self.rows[wanted])
 
+    def where(self, expression: str) -> Self:
+        """Take the rows for which a condition holds.
+
+        Only the columns that it names are read, block by block; of a table with indexes
+        (``H5Store(layout="table", index=...)``) no more than the index tells to.
+
+        Parameters
+        ----------
+        expression : str
+            Comparisons of columns, joined by ``and``, ``or`` and ``not`` (or by ``&``, ``|``
+            and ``~``, with parentheses): ``"(a > 3) & (y < 0.1)"``, ``"0 < a <= 2 and
+            name == 'x'"``. A name that is no identifier stands in backquotes.
+
+        Returns
+        -------
+        Results
+            These rows, as from `select`.
+
+        Raises
+        ------
+        StoreError
+            If it is no condition on single values of the columns there are.
+
+        Examples
+        --------
+        >>> results = Results({"a": [1, 2, 3], "y": [0.5, 0.1, 0.0]}, About("numbers"))
+        >>> results.where("a > 1 and y < 0.1")["a"]
+        array([3])
+        """
+        from psyrun.results.conditions import positions_where
+
+        return self.select(positions_where(self, expression))
+
     @property
     def is_part(self) -> bool:
         """Whether these are some of the done rows only, or in another order."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
 from psyrun.store.arrays import to_array, values_of
-from psyrun.store.arraystore import ListColumn, row_blocks
-from psyrun.store.base import as_list
+from psyrun.store.arraystore import ListColumn, ReaderColumn, row_blocks
 from psyrun.store.forms import OBJECT, UnholdableError
+from psyrun.store.scattered import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from psyrun.store.forms import Form
 
 __all__ = ["FileColumn", "HeldColumn", "PickedColumn", "array_of", "label_array"]
-
-_FEW_RUNS = 64
 
 
 class _Arrays(Protocol):
@@ -69,8 +67,15 @@ class HeldColumn:
         """Make the array of some rows."""
         return self._arrays.array(start, stop)
 
+    def take(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        """Make the array of rows from anywhere; such as lie near each other are one read."""
+        arrays: Any = self._arrays
+        if hasattr(arrays, "take"):
+            return arrays.take(places)  # type: ignore[no-any-return]
+        return cast("NDArray[Any]", take(arrays.array, places))
 
-class FileColumn:
+
+class FileColumn(ReaderColumn):
     """A column of an open result file.
 
     Parameters
@@ -89,27 +94,28 @@ class FileColumn:
         name: str,
         within: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
-        self.reader, self.name, self.within = reader, name, within
-
-    def __len__(self) -> int:
-        return self.reader.size
+        super().__init__(reader, name)
+        self.within = within
 
     @cached_property
     def form(self) -> Form:
         """What the arrays are like; see `ArrayColumn`."""
         with self.within():
-            return self.reader.form(self.name)
-
-    def _read(self, start: int, stop: int) -> Any:
-        with self.within():
-            return self.reader.read(self.name, start, stop)
+            return super().form
 
     def array(self, start: int, stop: int) -> NDArray[Any]:
         """Make the array of some rows."""
-        return to_array(self._read(start, stop), self.form)
+        with self.within():
+            return super().array(start, stop)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(as_list(self._read(0, len(self))))
+        with self.within():
+            return super().__iter__()
+
+    def take(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        """Make the array of rows from anywhere."""
+        with self.within():
+            return to_array(self.reader.take(self.name, places), self.form)
 
 
 class PickedColumn:
@@ -117,13 +123,13 @@ class PickedColumn:
 
     Parameters
     ----------
-    column : ArrayColumn
+    column : HeldColumn
         The column.
     positions : array of int64
         Which of its rows, in which order.
     """
 
-    def __init__(self, column: ArrayColumn, positions: NDArray[np.int64]) -> None:
+    def __init__(self, column: HeldColumn, positions: NDArray[np.int64]) -> None:
         self.column = column
         self.positions = positions
 
@@ -136,28 +142,12 @@ class PickedColumn:
         return self.column.form
 
     def array(self, start: int, stop: int) -> NDArray[Any]:
-        """Make the array of some rows; no more than a block is read at once."""
-        wanted = self.positions[start:stop]
-        form = self.form
-        found = np.empty((len(wanted), *form.shape), dtype=form.array_dtype)
-        order = np.argsort(wanted, kind="stable")
-        for first, last in self._reads(wanted[order]):
-            low, high = np.searchsorted(wanted, [first, last], sorter=order)
-            places = order[low:high]
-            if len(places):
-                found[places] = self.column.array(first, last)[wanted[places] - first]
-        return found
+        """Make the array of some rows."""
+        return self.column.take(self.positions[start:stop])
 
-    def _reads(self, ordered: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-        """Yield ranges of rows that cover those wanted: a few runs, or else blocks."""
-        if not len(ordered):
-            return
-        breaks = np.flatnonzero(np.diff(ordered) > 1) + 1
-        step = max(1, (16 << 20) // self.form.row_bytes)
-        runs = np.split(ordered, breaks) if len(breaks) < _FEW_RUNS else [ordered]
-        for run in runs:
-            for first in range(int(run[0]), int(run[-1]) + 1, step):
-                yield first, min(first + step, int(run[-1]) + 1)
+    def take(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        """Make the array of rows from anywhere."""
+        return self.column.take(self.positions[places])
 
     def __iter__(self) -> Iterator[Any]:
         return iter(values_of(self.array(0, len(self))))

@@ -7,12 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from psyrun.exceptions import PsyrunError, ResultsError, StoreError, TaskError, WorkdirError
+from psyrun.merge import ORDER
 from psyrun.pspace.base import blocks
 from psyrun.pspace.keys import column_keys
 from psyrun.resultfile import is_intact
 from psyrun.results.base import About, Results
-from psyrun.results.columns import FileColumn, HeldColumn
+from psyrun.results.columns import FileColumn, HeldColumn, PickedColumn
 from psyrun.results.gathering import gather
 from psyrun.rows import RowState
 from psyrun.runfile import read_run_file
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
     from psyrun.pspace import ParameterSpace
     from psyrun.runfile import Result, RunFile
+    from psyrun.store.base import Column
 
 __all__ = ["load_result"]
 
@@ -177,7 +181,12 @@ def _of_result(path: Path, workdir: Workdir, result: Result, name: str) -> Resul
         reader = store_for(path, trusted=True).open(path)
     if reader.names and reader.size != space.size:
         raise ResultsError(f"{path} has not as many rows as the parameter space of {name!r}")
-    columns = {name: FileColumn(reader, name, within) for name in reader.names}
+    columns: dict[str, FileColumn | PickedColumn] = {
+        name: FileColumn(reader, name, within) for name in reader.names
+    }
+    if order := getattr(reader, "attributes", {}).get(ORDER):
+        positions = np.argsort(columns.pop(order).array(0, reader.size))
+        columns = {n: PickedColumn(HeldColumn(c), positions) for n, c in columns.items()}
     overridden = list(_overridden(workdir, result, space, columns))
     states = bytes([RowState.DONE]) * space.size
     about = About(name, space, states, overridden, getattr(reader, "units", None))
@@ -195,7 +204,7 @@ def _overridden(
     workdir: Workdir,
     result: Result,
     space: ParameterSpace,
-    columns: Mapping[str, FileColumn],
+    columns: Mapping[str, Column],
 ) -> Iterator[str]:
     """Yield the parameters that results have the name of.
 
@@ -217,7 +226,7 @@ def _never(*_: object) -> bool:
     return False
 
 
-def _differs(column: FileColumn, space: ParameterSpace, name: str) -> bool:
+def _differs(column: Column, space: ParameterSpace, name: str) -> bool:
     """Tell whether a column is not that of the space."""
     held = HeldColumn(column)
     form = held.form

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from psyrun.columns import NAN
 from psyrun.exceptions import StoreError
 from psyrun.files import crc32, replacing
-from psyrun.store.base import ArrayColumn, Labelled, Reader, Store
+from psyrun.store.base import ArrayColumn, Labelled, Reader, Store, as_list
 
 if TYPE_CHECKING:
     import os
@@ -18,7 +21,14 @@ if TYPE_CHECKING:
 
     from psyrun.store.forms import Form
 
-__all__ = ["ArrayStore", "ListColumn", "holding", "row_blocks"]
+__all__ = [
+    "ArrayStore",
+    "ChainedColumn",
+    "ListColumn",
+    "ReaderColumn",
+    "holding",
+    "row_blocks",
+]
 
 BLOCK_BYTES = 4 << 20
 """About how much of the columns is in memory at once."""
@@ -57,51 +67,82 @@ class ListColumn:
         return to_array(self.values[start:stop], self.form)
 
 
-class _Joined:
-    """The rows of a file and, behind them, those of another column."""
+class ReaderColumn:
+    """A column of an open result file.
 
-    def __init__(self, old: Reader, name: str, new: ArrayColumn | None, added: int) -> None:
-        from psyrun.store.forms import NOTHING, joined
+    Parameters
+    ----------
+    reader : Reader
+        The file.
+    name : str
+        Which column.
+    """
 
-        self.old, self.name, self.new, self.added = old, name, new, added
-        mine = [old.form(name) if name in old.names else NOTHING] if old.size else []
-        others = [new.form if new is not None else NOTHING] if added else []
-        self.form = joined([*mine, *others])
+    def __init__(self, reader: Reader, name: str) -> None:
+        self.reader, self.name = reader, name
 
     def __len__(self) -> int:
-        return self.old.size + self.added
-
-    def array(self, start: int, stop: int) -> NDArray[Any]:
-        import numpy as np
-
-        return np.concatenate(list(self._parts(start, stop)))
-
-    def _parts(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
-        from psyrun.store.arrays import to_array
-
-        size = self.old.size
-        if start < size or start == stop:
-            first, last = min(start, size), min(stop, size)
-            known = self.name in self.old.names
-            values = (
-                self.old.read(self.name, first, last)
-                if known
-                else [float("nan")] * (last - first)
-            )
-            yield to_array(values, self.form)
-        if stop > size:
-            first, last = max(start - size, 0), stop - size
-            values = (
-                self.new.array(first, last)
-                if self.new is not None
-                else [float("nan")] * (last - first)
-            )
-            yield to_array(values, self.form)
+        return self.reader.size
 
     def __iter__(self) -> Iterator[Any]:
-        from psyrun.store.arrays import values_of
+        return iter(as_list(self.reader.read(self.name, 0, self.reader.size)))
 
-        return iter(values_of(self.array(0, len(self))))
+    @property
+    def form(self) -> Form:
+        """What the arrays are like."""
+        return self.reader.form(self.name)
+
+    def array(self, start: int, stop: int) -> NDArray[Any]:
+        """Make the array of some rows."""
+        from psyrun.store.arrays import to_array
+
+        return to_array(self.reader.read(self.name, start, stop), self.form)
+
+
+class ChainedColumn:
+    """Columns one after the other.
+
+    Parameters
+    ----------
+    parts : sequence of (int, ArrayColumn or None)
+        The number of rows of each part, and its column; None where it lacks it, so that there
+        are gaps.
+    """
+
+    def __init__(self, parts: Sequence[tuple[int, ArrayColumn | None]]) -> None:
+        self.parts = [part for part in parts if part[0]]
+        self._size = sum(size for size, _ in parts)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(
+            [NAN] * size if column is None else column for size, column in self.parts
+        )
+
+    @cached_property
+    def form(self) -> Form:
+        """What the arrays are like."""
+        from psyrun.store.forms import NOTHING, joined
+
+        return joined(NOTHING if column is None else column.form for _, column in self.parts)
+
+    def array(self, start: int, stop: int) -> NDArray[Any]:
+        """Make the array of some rows."""
+        import numpy as np
+
+        from psyrun.store.arrays import to_array
+
+        blocks = [to_array([], self.form)]
+        first = 0
+        for size, column in self.parts:
+            low, high = max(start - first, 0), min(stop - first, size)
+            if low < high:
+                values = [NAN] * (high - low) if column is None else column.array(low, high)
+                blocks.append(to_array(values, self.form))
+            first += size
+        return np.concatenate(blocks[1:] or blocks)
 
 
 class ArrayStore(Store):
@@ -218,10 +259,13 @@ class ArrayStore(Store):
         new = {name: self.column(name, values) for name, values in data.items()}
         added = max(map(len, new.values()), default=0)
         with self.open(path) as old:
-            columns = {}
-            for name in dict.fromkeys([*old.names, *new]):
-                with holding(self, name):
-                    columns[name] = _Joined(old, name, new.get(name), added)
+            names = dict.fromkeys([*old.names, *new])
+            there = {name: ReaderColumn(old, name) for name in old.names}
+            parts = ((old.size, there), (added, new))
+            columns = {
+                name: ChainedColumn([(size, found.get(name)) for size, found in parts])
+                for name in names
+            }
             self.save(path, Labelled(columns, *self.labels(old)))
 
     def labels(self, reader: Reader) -> tuple[Mapping[str, str], Mapping[str, str]]:

@@ -124,6 +124,20 @@ class Reader(ABC):
     def read(self, name: str, start: int, stop: int) -> Sequence[Any] | NDArray[Any]:
         """Read some rows of a column."""
 
+    def take(self, name: str, places: NDArray[np.int64]) -> Sequence[Any] | NDArray[Any]:
+        """Read rows of a column from anywhere.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+        places : array of int64
+            Which rows, in any order. Such as lie near each other are read at once.
+        """
+        from psyrun.store.scattered import take
+
+        return take(lambda start, stop: self.read(name, start, stop), places)
+
     def where(self, expression: str) -> NDArray[np.int64]:
         """Find the rows for which a condition holds.
 

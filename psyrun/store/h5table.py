@@ -310,6 +310,19 @@ class TableReader(Reader):
                 f"{self.path} cannot be read in rows {start} to {stop} ({cause(err)})"
             ) from err
 
+    def take(self, name: str, places: NDArray[np.int64]) -> NDArray[Any]:
+        """Read rows of a column from anywhere; see `Reader.take`."""
+        import tables
+
+        column = self.fields[name]
+        if column.field is None or not len(places):
+            return np.empty((len(places), *column.form.shape), column.form.array_dtype)
+        try:
+            found = self.table.read_coordinates(places, field=column.field)
+        except (tables.HDF5ExtError, OSError) as err:
+            raise StoreError(f"{self.path} cannot be read ({cause(err)})") from err
+        return column.from_field(found)
+
     def where(self, expression: str) -> NDArray[np.int64]:
         """Find the rows for which a condition holds; see `Reader.where`.
 

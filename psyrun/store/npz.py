@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -117,6 +118,7 @@ class NpzReader(Reader):
         self.path, self.allow_pickle = path, allow_pickle
         try:
             self._raw = path.open("rb")  # for itself: the file may be replaced meanwhile
+            self._closing = weakref.finalize(self, self._raw.close)
             self._file = zipfile.ZipFile(self._raw)
             members = [i for i in self._file.infolist() if i.filename.endswith(_SUFFIX)]
             self._members = {info.filename.removesuffix(_SUFFIX): info for info in members}
@@ -202,7 +204,7 @@ class NpzReader(Reader):
 
     def close(self) -> None:
         """Let go of the file."""
-        self._raw.close()
+        self._closing()
 
 
 def _longest(dtype: np.dtype[Any]) -> int:

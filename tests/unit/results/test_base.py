@@ -6,7 +6,7 @@ import pytest
 from psyrun.pspace import Param
 from psyrun.results import Results
 from psyrun.results.base import About
-from psyrun.results.columns import PickedColumn
+from psyrun.results.columns import HeldColumn, PickedColumn
 from psyrun.store.arraystore import ListColumn
 
 SPACE = Param(a=[1, 2, 3, 4])
@@ -81,7 +81,7 @@ def test_picking_reads_no_more_than_is_near():
             reads.append((start, stop))
             return super().array(start, stop)
 
-    column = Noting(list(range(1000)))
+    column = HeldColumn(Noting(list(range(1000))))
     picked = PickedColumn(column, np.array([900, 3, 3, 4]))
     assert picked.array(0, 4).tolist() == [900, 3, 3, 4]
     assert picked.array(1, 2).tolist() == [3]
