@@ -35,6 +35,8 @@ BLOCK_BYTES = 4 << 20
 
 _PLAIN = frozenset({float, bool})
 _INT64 = 2**63
+_NUMBERS = frozenset("?bBhHiIlLqQfdFD")
+"""numpy's letters for the types of numbers that every array holds."""
 
 
 class ListColumn:
@@ -226,6 +228,8 @@ class ArrayStore(Store):
             if kind in _PLAIN or (kind is int and -_INT64 <= value < _INT64):
                 continue
             if kind is str and value.isascii() and value[-1:] != "\0":
+                continue
+            if kind.__module__ == "numpy" and value.dtype.char in _NUMBERS:
                 continue
             self._check_value(name, value)
 
