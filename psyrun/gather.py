@@ -33,7 +33,7 @@ __all__ = ["ABSENT", "JournalReader", "Layout", "Pool", "open_source"]
 
 _BLOCK_BYTES = 16 << 20
 _LOADED_BYTES = 128 << 20
-_OPEN_FILES = 64
+_OPEN_FILES = 128
 
 
 class _Absent:
@@ -63,6 +63,8 @@ class JournalReader(Reader):
     WorkdirError
         If a row that was there is there no more.
     """
+
+    loads = True
 
     def __init__(self, source: Source, parameters: Collection[str] = ()) -> None:
         self.path, self.parameters = source.path, parameters
@@ -159,7 +161,8 @@ class _PartialReader(Reader):
     """The results in a partial result, without the parameters beside them."""
 
     def __init__(self, reader: Reader, names: Sequence[str]) -> None:
-        self.reader, self.names, self.size = reader, names, reader.size
+        self.reader, self.names = reader, names
+        self.size, self.loads = reader.size, reader.loads
 
     def form(self, name: str) -> Form:
         return self.reader.form(name)
@@ -192,7 +195,9 @@ def open_source(source: Source, store: Store, parameters: Collection[str] = ()) 
         return JournalReader(source, parameters)
     if source.verified or crc32(source.path) == source.info["crc"]:
         foreign = source.path.suffix != store.ext
-        reader = (store_for(source.path, trusted=True) if foreign else store).open(source.path)
+        reader = (store_for(source.path, trusted=True) if foreign else store).open(
+            source.path, caching=False
+        )
         names = source.info["results"]
         if {*names} <= {*reader.names} and (
             not names or reader.size == rows.count(source.done)
@@ -235,13 +240,13 @@ class Pool:
             self._open.move_to_end(number)
             return self._open[number][0]
         source = self.sources[number]
-        size = source.path.stat().st_size
-        held = sum(loaded for _, loaded in self._open.values())
-        while self._open and (len(self._open) >= _OPEN_FILES or held + size > _LOADED_BYTES):
-            _, (reader, loaded) = self._open.popitem(last=False)
-            reader.close()
-            held -= loaded
         reader = open_source(source, self.store, self.parameters)
+        size = source.path.stat().st_size if reader.loads else 0
+        held = size + sum(loaded for _, loaded in self._open.values())
+        while self._open and (len(self._open) >= _OPEN_FILES or held > _LOADED_BYTES):
+            _, (oldest, loaded) = self._open.popitem(last=False)
+            oldest.close()
+            held -= loaded
         self._open[number] = reader, size
         return reader
 

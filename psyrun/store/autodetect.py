@@ -47,9 +47,9 @@ class AutodetectStore(Store):
         """Add rows to a file; see `Store.append`."""
         store_for(filename).append(filename, data)
 
-    def open(self, filename: str | os.PathLike[str]) -> Reader:
+    def open(self, filename: str | os.PathLike[str], *, caching: bool = True) -> Reader:
         """Open a file to read parts of it; see `Store.open`."""
-        return store_for(filename).open(filename)
+        return store_for(filename).open(filename, caching=caching)
 
     def holds_result(self, filename: str | os.PathLike[str]) -> bool:
         """Tell whether a file looks like a result of its format; see `Store.holds_result`."""

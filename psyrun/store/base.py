@@ -111,10 +111,13 @@ class Reader(ABC):
         Number of rows.
     names : sequence of str
         The columns, in their order.
+    loads : bool
+        Whether all of the file, or much of it, is in memory while it is open.
     """
 
     size: int
     names: Sequence[str]
+    loads: bool = False
 
     @abstractmethod
     def form(self, name: str) -> Form:
@@ -180,6 +183,8 @@ class LoadedReader(Reader):
     columns : dict
         Columns by name, all of one length.
     """
+
+    loads = True
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
         self.columns = columns
@@ -300,14 +305,23 @@ class Store(ABC):
         Columns that only one side has are filled with NaN on the other.
         """
 
-    def open(self, filename: str | os.PathLike[str]) -> Reader:
+    def open(self, filename: str | os.PathLike[str], *, caching: bool = True) -> Reader:
         """Open a file to read parts of it.
+
+        Parameters
+        ----------
+        filename : path
+            The file.
+        caching : bool
+            Whether what was read may be kept. Who has many files open and reads each once
+            does without.
 
         Raises
         ------
         StoreError
             If the file is no result of this format.
         """
+        del caching
         return LoadedReader(self.load(filename))
 
     def for_partials(self) -> Store:

@@ -181,20 +181,24 @@ class H5Store(ArrayStore):
             shape=(size, *form.shape),
             dtype=dtype,
             maxshape=(None, *(extent or None for extent in form.shape)),
-            chunks=_chunks(form.shape, dtype.itemsize),
+            chunks=_chunks(size, form.shape, dtype.itemsize),
             compression=self.compression,
             fletcher32=False,
         )
 
-    def open(self, filename: str | os.PathLike[str]) -> H5Reader | TableReader:
+    def open(
+        self, filename: str | os.PathLike[str], *, caching: bool = True
+    ) -> H5Reader | TableReader:
         """Open a file of either layout to read parts of it; see `Store.open`."""
         from psyrun.store.h5reader import H5Reader
-        from psyrun.store.h5table import TableReader, holds_table
 
-        path = Path(filename)
-        if holds_table(path, self.node):
-            return TableReader(path, self.node)
-        return H5Reader(path, self.node)
+        reader = H5Reader(Path(filename), self.node, caching=caching)
+        if not reader.is_table:
+            return reader
+        from psyrun.store.h5table import TableReader
+
+        reader.close()
+        return TableReader(reader.path, reader.node)
 
     def labels(self, reader: Reader) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """Read attributes and units from an open file; see `ArrayStore.labels`."""
@@ -220,8 +224,11 @@ def _table_filters(compression: str | int | None) -> dict[str, Any]:
     )
 
 
-def _chunks(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
-    """Choose the extent of chunks: whole rows, as many as make about 256 KiB; at least one."""
+def _chunks(rows: int, shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
+    """Choose the extent of chunks: whole rows, as many as make about 256 KiB; at least one.
+
+    No more than there are: a chunk takes its room on the disk also where it is not filled.
+    """
     extents = [max(extent, 1) for extent in shape]
     row_bytes = item_bytes
     for extent in extents:
@@ -232,7 +239,7 @@ def _chunks(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
         extents[axis] = max(1, min(extents[axis], 16 * _CHUNK_BYTES // row_bytes))
         row_bytes *= extents[axis]
         axis += 1
-    return (max(1, _CHUNK_BYTES // row_bytes), *extents)
+    return (max(1, min(rows, _CHUNK_BYTES // row_bytes)), *extents)
 
 
 def _fill(dataset: h5py.Dataset, block: NDArray[Any], start: int) -> None:

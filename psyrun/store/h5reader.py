@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["H5Reader"]
 
+TABLE = "table"
+"""What a table is called in the group of a store."""
+
 _MOST_FILES = 100
 """How many sources of a virtual dataset are read at once: HDF5 opens all of them."""
 
@@ -39,14 +42,19 @@ class H5Reader(Reader):
 
     Attributes
     ----------
+    is_table : bool
+        Whether the group holds a table of PyTables, for which another reader is needed.
     attributes, units : dict of str to str
         What the file says of the whole, and of columns.
     """
 
-    def __init__(self, path: Path, node: str) -> None:
-        self.path = path
+    is_table = False
+
+    def __init__(self, path: Path, node: str, *, caching: bool = True) -> None:
+        self.path, self.node = path, node
+        cache = {} if caching else {"rdcc_nbytes": 0, "rdcc_nslots": 1}
         try:
-            self._file = h5py.File(path, "r", locking=False)
+            self._file = h5py.File(path, "r", locking=False, **cache)
         except FileNotFoundError:
             raise
         except OSError as err:
@@ -64,10 +72,14 @@ class H5Reader(Reader):
     def _open_group(self, node: str) -> None:
         group = self._file.get(node)
         if not isinstance(group, h5py.Group) and NODE in self._file.attrs:
-            group = self._file.get(str(self._file.attrs[NODE]))
+            self.node = str(self._file.attrs[NODE])
+            group = self._file.get(self.node)
         if not isinstance(group, h5py.Group):
             there = ", ".join(sorted(f"/{name}" for name in self._file)) or "nothing"
             raise StoreError(f"{self.path} has no group {node} (it has {there})")
+        if TABLE in group and group[TABLE].attrs.get("CLASS") in (b"TABLE", "TABLE"):
+            self.is_table = True
+            return
         self._datasets = {
             true_name(link, item.attrs.get(NAME)): item
             for link, item in group.items()

@@ -25,6 +25,8 @@ from psyrun.exceptions import StoreError
 from psyrun.store.arraystore import BLOCK_BYTES, row_blocks
 from psyrun.store.base import Reader
 from psyrun.store.h5fields import Field, field_dtype, field_of
+from psyrun.store.h5reader import TABLE
+from psyrun.store.h5types import NODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,13 +44,9 @@ __all__ = [
     "cause",
     "check_whole",
     "hdf5_errors",
-    "holds_table",
     "quietly",
     "write_table",
 ]
-
-TABLE = "table"
-"""The table's name in the group of a store."""
 
 _MANY = 500
 """More columns may be too many for HDF5, which has 64 KiB for their names and types."""
@@ -96,6 +94,7 @@ def write_table(
     settings = {"filters": tables.Filters(**filters), "chunk_cache_size": 0}
     with hdf5_errors(), quietly(), tables.open_file(str(path), "w", **settings) as file:
         table = _create(file, node, fields, max(map(len, columns.values()), default=0))
+        file.root._v_attrs[NODE] = node  # noqa: SLF001 - PyTables' way
         for name, value in labels.attributes.items():
             file.get_node(node)._v_attrs[name] = value  # noqa: SLF001 - PyTables' way
         for place, field in enumerate(fields):
@@ -217,22 +216,6 @@ def _fill(table: tables.Table, fields: list[Field], columns: Mapping[str, ArrayC
             if field.field is not None:
                 rows[field.field] = field.to_field(columns[field.name].array(start, stop))
         table.append(rows)
-
-
-def holds_table(path: Path, node: str) -> bool:
-    """Tell whether a file holds a table in a group; a file that cannot be read does not."""
-    import h5py
-
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            item = file.get(f"{node}/{TABLE}")
-            return isinstance(item, h5py.Dataset) and _is_table(item.attrs.get("CLASS"))
-    except OSError:
-        return False
-
-
-def _is_table(mark: Any) -> bool:
-    return mark in (b"TABLE", "TABLE")
 
 
 class TableReader(Reader):

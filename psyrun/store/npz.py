@@ -75,8 +75,9 @@ class NpzStore(ArrayStore):
                 with holding(self, name):
                     _write_member(file, name, column)
 
-    def open(self, filename: str | os.PathLike[str]) -> NpzReader:
+    def open(self, filename: str | os.PathLike[str], *, caching: bool = True) -> NpzReader:
         """Open a file to read parts of it; see `Store.open`."""
+        del caching
         return NpzReader(Path(filename), allow_pickle=self.allow_pickle)
 
 
