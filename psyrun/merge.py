@@ -17,7 +17,7 @@ from psyrun.exceptions import IneffectiveExcludeWarning
 from psyrun.gather import ABSENT, Layout, Pool
 from psyrun.pspace.selection import Selection, rows_of
 from psyrun.rows import RowState
-from psyrun.store.arraystore import ListColumn
+from psyrun.store.arraystore import ListColumn, ReaderColumn, is_gaps
 from psyrun.store.base import Run, as_list
 
 if TYPE_CHECKING:
@@ -185,42 +185,29 @@ class ResultColumn:
         UnholdableError
             If the sources' values do not fit into one.
         """
-        from psyrun.store.forms import UnholdableError, joined
+        from psyrun.store.forms import joined_of_files
 
-        forms = [self._form_of(number) for number in self.merger.layout.sources()]
-        try:
-            return joined(forms)
-        except UnholdableError:
-            return joined(
-                self._form_of(number, closely=True) for number in self.merger.layout.sources()
-            )
+        numbers = self.merger.layout.sources()
+        forms = [self._form_of(number) for number in numbers]
+        return joined_of_files(forms, lambda place: self._is_gaps(numbers[place]))
 
-    def _form_of(self, number: int, *, closely: bool = False) -> Form:
-        """Find the form of a source's column; an array's can tell gaps from NaN if read."""
+    def _form_of(self, number: int) -> Form:
+        """Find the form of a source's column."""
         from psyrun.store.forms import NOTHING, joined
 
         pool = self.merger.pool
         given = [self.merger.parameters.forms[self.name]] if self.is_parameter else []
         if self.name not in pool.names(number):
             return joined(given) if given else NOTHING
-        reader = pool.reader(number)
-        form = reader.form(self.name)
-        if closely and form.dtype == float and not form.shape and self._is_nan(number):
-            form = NOTHING
+        form = pool.reader(number).form(self.name)
         # a journal's rows may lack it, then the space tells
         is_journal = self.merger.state.sources[number].is_journal
         return joined([form, *given]) if is_journal else form
 
-    def _is_nan(self, number: int) -> bool:
-        import numpy as np
-
+    def _is_gaps(self, number: int) -> bool:
+        """Whether a source has nothing but NaN."""
         reader = self.merger.pool.reader(number)
-        step = _BLOCK_ROWS
-        blocks = (
-            reader.read(self.name, start, min(start + step, reader.size))
-            for start in range(0, reader.size, step)
-        )
-        return all(bool(np.isnan(block).all()) for block in blocks)
+        return self.name in reader.names and is_gaps(ReaderColumn(reader, self.name))
 
     def array(self, start: int, stop: int) -> NDArray[Any]:
         """Make the array of some rows.

@@ -27,6 +27,7 @@ __all__ = [
     "ListColumn",
     "ReaderColumn",
     "holding",
+    "is_gaps",
     "row_blocks",
 ]
 
@@ -126,9 +127,13 @@ class ChainedColumn:
     @cached_property
     def form(self) -> Form:
         """What the arrays are like."""
-        from psyrun.store.forms import NOTHING, joined
+        from psyrun.store.forms import NOTHING, joined_of_files
 
-        return joined(NOTHING if column is None else column.form for _, column in self.parts)
+        columns = [column for _, column in self.parts]
+        forms = [NOTHING if column is None else column.form for column in columns]
+        return joined_of_files(
+            forms, lambda number: (column := columns[number]) is None or is_gaps(column)
+        )
 
     def array(self, start: int, stop: int) -> NDArray[Any]:
         """Make the array of some rows."""
@@ -313,6 +318,14 @@ class holding:  # noqa: N801 - reads as a word of its own: `with holding(...)`
                 f"{type(self.store).__name__} cannot hold {self.name!r}: {error}; "
                 "PickleStore can"
             ) from error
+
+
+def is_gaps(column: ArrayColumn) -> bool:
+    """Whether a column of single numbers is nothing but NaN."""
+    import numpy as np
+
+    blocks = (column.array(start, stop) for start, stop in row_blocks([column]))
+    return all(bool(np.isnan(block).all()) for block in blocks)
 
 
 def row_blocks(

@@ -33,6 +33,7 @@ __all__ = [
     "form_of_row",
     "is_wide",
     "joined",
+    "joined_of_files",
 ]
 
 LONG = 256
@@ -78,6 +79,10 @@ class Form:
     size: int = 0
     odd: bool = False
     wide: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dtype == FLOAT and 0 in self.shape:  # where there is no value, none is a float
+            object.__setattr__(self, "void", True)
 
     @property
     def array_dtype(self) -> np.dtype[Any]:
@@ -184,7 +189,7 @@ def form_of_row(value: Any) -> Form:
     if isinstance(value, np.ndarray) and not value.shape:
         return _form_of([value.item()])
     if not len(value):
-        return Form(FLOAT, np.shape(value), void=True)
+        return Form(FLOAT, np.shape(value))
     inner = _form_of(list(value))
     gaps = inner.void and not inner.shape  # a list of nothing but NaN is no gap
     return replace(inner, shape=(len(value), *inner.shape), void=inner.void and not gaps)
@@ -275,18 +280,43 @@ def joined(forms: Iterable[Form]) -> Form:
     return functools.reduce(_joined, forms) if (forms := list(forms)) else NOTHING
 
 
+def joined_of_files(forms: Sequence[Form], is_gaps: Callable[[int], bool]) -> Form:
+    """Join forms of which those of files tell numbers, where there may be nothing but gaps.
+
+    Parameters
+    ----------
+    forms : sequence of Form
+        The forms.
+    is_gaps : callable
+        Reads the column with the k-th form, and tells whether all of it is NaN. It is asked
+        only where that makes a difference.
+
+    Raises
+    ------
+    UnholdableError
+        If their values cannot stand in one array.
+    """
+    try:
+        found = joined(forms)
+    except UnholdableError:
+        found = None
+    wider = {form.dtype for form in forms if form.dtype.kind in "fc"} - {FLOAT}
+    if found is not None and not wider:
+        return found
+    return joined(
+        NOTHING if form.dtype == FLOAT and not form.shape and is_gaps(number) else form
+        for number, form in enumerate(forms)
+    )
+
+
 def _joined(one: Form, other: Form) -> Form:
     if one == other:
         return one
+    if NOTHING in (one, other):  # what a row lacks has no shape
+        return replace(other if one == NOTHING else one, fills=True)
     pairs = zip_longest(reversed(one.shape), reversed(other.shape), fillvalue=1)
     shape = tuple(max(pair) for pair in pairs)[::-1]
-    void = [form for form in (one, other) if form.void and np.prod(form.shape)]
-    gaps = (
-        one.fills
-        or other.fills
-        or bool(void)
-        or bool([form for form in (one, other) if form.shape != shape])
-    )
+    gaps = one.fills or other.fills or one.shape != other.shape
     if one.void or other.void:
         given = other if one.void else one
         return replace(given, shape=shape, fills=gaps)
