@@ -74,9 +74,10 @@ def _padded(values: NDArray[Any], form: Form, dtype: np.dtype[Any]) -> NDArray[A
 
 
 def _is_gaps(values: NDArray[Any], form: Form) -> bool:
-    """Whether an array of floats holds nothing but gaps of a column of something else."""
-    other = form.dtype.kind not in NUMBERS
-    return other and values.dtype == FLOAT and bool(np.isnan(values).all())
+    """Whether an array of single floats holds nothing but gaps of a column of another form."""
+    other = form.shape or form.dtype.kind not in NUMBERS
+    single = values.ndim == 1 and values.dtype == FLOAT
+    return bool(other and single and np.isnan(values).all())
 
 
 def _filled(values: Sequence[Any], form: Form, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -296,15 +296,11 @@ def joined_of_files(forms: Sequence[Form], is_gaps: Callable[[int], bool]) -> Fo
     UnholdableError
         If their values cannot stand in one array.
     """
-    try:
-        found = joined(forms)
-    except UnholdableError:
-        found = None
-    wider = {form.dtype for form in forms if form.dtype.kind in "fc"} - {FLOAT}
-    if found is not None and not wider:
-        return found
+    numbers = Form(FLOAT)  # single ones: what nothing but gaps looks like in a file
+    if all(form.dtype.kind in "biu" and not form.shape for form in {*forms} - {numbers}):
+        return joined(forms)
     return joined(
-        NOTHING if form.dtype == FLOAT and not form.shape and is_gaps(number) else form
+        NOTHING if form == numbers and is_gaps(number) else form
         for number, form in enumerate(forms)
     )
 

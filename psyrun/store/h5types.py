@@ -19,7 +19,20 @@ if TYPE_CHECKING:
 
     from psyrun.store.base import Labelled
 
-__all__ = ["file_dtype", "form_in_file", "from_file", "link_name", "to_file"]
+__all__ = [
+    "DTYPE",
+    "NAME",
+    "NODE",
+    "UNITS",
+    "describe",
+    "file_dtype",
+    "form_in_file",
+    "from_file",
+    "link_name",
+    "new_file",
+    "true_name",
+    "write_rows",
+]
 
 _BYTES = h5py.vlen_dtype(np.dtype(np.uint8))
 _UTF8 = "utf-8"
@@ -111,7 +124,7 @@ def _is_bytes(dtype: np.dtype[Any]) -> bool:
     return bool(h5py.check_vlen_dtype(dtype) == np.uint8)
 
 
-def to_file(block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _to_file(block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Convert an array for a dataset."""
     text = h5py.check_string_dtype(dtype)
     if block.dtype.kind in "mM":
@@ -124,6 +137,20 @@ def to_file(block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
             rows[place] = np.frombuffer(value, np.uint8)
         return rows
     return block.astype(object) if text is not None and text.length is None else block
+
+
+def write_rows(dataset: h5py.Dataset, start: int, block: NDArray[Any]) -> None:
+    """Write an array into a dataset, from a row on."""
+    if not block.size:
+        return
+    rows = _to_file(block, dataset.dtype)
+    if not _is_bytes(dataset.dtype):
+        dataset[start : start + len(block)] = rows
+        return
+    # what h5py makes of a single byte is not what is meant, so it is told in HDF5's words
+    there, here = dataset.id.get_space(), h5py.h5s.create_simple(rows.shape)
+    there.select_hyperslab((start, *[0] * (rows.ndim - 1)), rows.shape)
+    dataset.id.write(here, there, rows, h5py.h5t.py_create(dataset.dtype))
 
 
 def form_in_file(dataset: h5py.Dataset) -> Form:
