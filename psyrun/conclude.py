@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from psyrun.code import frozen_code
-from psyrun.exceptions import TaskWarning, WorkdirError
+from psyrun.exceptions import StoreError, TaskWarning, WorkdirError
 from psyrun.fingerprint import digest_of, fingerprint
 from psyrun.merge import Merger
 from psyrun.partial import verified
@@ -66,7 +66,13 @@ def _merge_if_complete(workdir: Workdir, file: RunFile, run: Run, task: TaskDef)
         for note in merger.notes:
             warnings.warn(note, TaskWarning, stacklevel=4)
         labels = _attributes(workdir, file, run) if task.store.labels_kept else {}
-        new = dataclasses.replace(file, result=write_result(merger, target, labels))
+        try:
+            result = write_result(merger, target, labels)
+        except StoreError as err:
+            raise StoreError(
+                f"{err}; the rows are kept: set another store and run {file.task} again"
+            ) from err
+        new = dataclasses.replace(file, result=result)
         merger.close()
         write_run_file(workdir, prune(workdir, new, state, before))
     return state

@@ -14,7 +14,7 @@ from psyrun.exceptions import TaskError
 from psyrun.fingerprint import Change
 from psyrun.partial import verified
 from psyrun.present import Present, accepting, forgetting, look
-from psyrun.resultfile import is_intact
+from psyrun.resultfile import is_intact, refers_to_files
 from psyrun.rows import Ranges, RowState
 from psyrun.runfile import RunFile
 from psyrun.tasks import TaskDef
@@ -179,6 +179,7 @@ def why_merge(file: RunFile, present: Present, task: TaskDef, target: Path) -> s
         (list(result.exclude) != list(task.exclude_from_result), "exclude_from_result changed"),
         (result.units != units, "units changed"),
         (not is_intact(result, target), f"{target} is {state}"),
+        (not refers_to_files(result, target), "files that the virtual result needs are gone"),
         (result.snapshot != run.snapshot, "the parameter space changed"),
         (not same_rows, "the result is of other rows"),
     )

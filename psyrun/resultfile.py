@@ -61,6 +61,20 @@ def is_intact(result: Result, path: Path) -> bool:
     return stat.st_mtime_ns == result.mtime_ns or crc32(path) == result.crc
 
 
+def refers_to_files(result: Result, path: Path) -> bool:
+    """Whether the files are there that hold the rows of a virtual result."""
+    if "virtual=True" not in result.store:
+        return True
+    from psyrun.store.h5reader import H5Reader
+
+    try:
+        with H5Reader(path, "/psyrun") as reader:
+            reader.check_sources()
+    except (StoreError, FileNotFoundError):
+        return False
+    return True
+
+
 def check_target(store: Store, path: Path, known: Result | None = None) -> None:
     """Make sure that a result may be written at a path.
 

@@ -20,6 +20,7 @@ from psyrun.findings import Checked, Finding, Kind, Problem
 from psyrun.inspection import Inspection, inspect
 from psyrun.jobs import Job, read_job
 from psyrun.locks import read_holder
+from psyrun.resultfile import refers_to_files
 from psyrun.rows import Ranges, RowState
 from psyrun.runfile import Result, Run, RunFile, read_run_file
 from psyrun.state import (
@@ -256,7 +257,7 @@ class _Check:
         path = Path(result.file)
         self._see(path)
         if _is_as_known(path, result.size, result.crc):
-            self.checked.whole = result.snapshot == present
+            self.checked.whole = result.snapshot == present and refers_to_files(result, path)
         elif not self._is_being_replaced(path):
             self._find(path, Kind.RESULT)
 

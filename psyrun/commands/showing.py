@@ -59,21 +59,23 @@ def show_results(task: str, taskdir: Path, view: View) -> int:
         results = results.where(view.where)
         head += f"\n{text(results.size)} where {view.where}"
     order = _order(results, view)
-    click.echo(head)
     if not (names and results.size):
+        click.echo(head)
         return 0
     width = shutil.get_terminal_size().columns
+    lines: list[str] = []
+    left_out: list[str] = []
     if view.head:
         columns = row_columns(results, order[: view.head], names)
         keep = {"row", *wanted[-1:]} if view.sort is not None else {"row"}
         lines, left_out = table_lines(columns, width, keep)
-        click.echo("\n".join(["", *lines]))
-        if left_out:
-            what = "1 column does" if len(left_out) == 1 else f"{len(left_out)} columns do"
-            show_note(
-                f"{what} not fit; choose some with: "
-                f"psy show {task} --columns {','.join(left_out[:3])}"
-            )
+    click.echo("\n".join([head, "", *lines]).rstrip())
+    if left_out:
+        what = "1 column does" if len(left_out) == 1 else f"{len(left_out)} columns do"
+        show_note(
+            f"{what} not fit; choose some with: "
+            f"psy show {task} --columns {','.join(left_out[:3])}"
+        )
     summaries = [summarize(name, results.columns[name]) for name in names]
     click.echo("\n".join(["", *summary_lines(summaries, width)]))
     return 0

@@ -13,7 +13,7 @@ from psyrun.exceptions import PsyrunError, ResultsError, StoreError, TaskError, 
 from psyrun.merge import ORDER
 from psyrun.pspace.base import blocks
 from psyrun.pspace.keys import column_keys
-from psyrun.resultfile import is_intact
+from psyrun.resultfile import is_intact, refers_to_files
 from psyrun.results.base import About, Results
 from psyrun.results.columns import FileColumn, HeldColumn, PickedColumn
 from psyrun.results.gathering import gather
@@ -130,7 +130,8 @@ def _standing(workdir: Workdir, file: RunFile) -> Path | None:
     if not set(result.codes) <= set(run.codes) or result.since != run.since:
         return None
     places = _places(workdir, file.task, result)
-    return next((path for path in places if _intact(result, path)), None)
+    whole = (path for path in places if _intact(result, path) and refers_to_files(result, path))
+    return next(whole, None)
 
 
 def _places(workdir: Workdir, task: str, result: Result) -> Iterator[Path]:

@@ -47,8 +47,7 @@ class H5Store(ArrayStore):
         assignment.
     index : iterable of str
         Columns of a table that get an index, so that a condition on them is answered without
-        reading the table. A name that a result lacks is passed over, and so are all of them
-        for fewer than 10,000 rows.
+        reading the table. Fewer than 10,000 rows get none: they are read as quickly.
     virtual : bool
         Whether the result of a task holds no rows, but refers to those in the partial results
         (an HDF5 virtual dataset): nothing is copied, and the result can be read as long as the
@@ -137,6 +136,11 @@ class H5Store(ArrayStore):
         from psyrun.store.h5table import TABLE, check_whole, write_table
 
         wanted = [name for name in self.index if name in columns]
+        if columns and (unknown := [name for name in self.index if name not in columns]):
+            raise StoreError(
+                f"index names {', '.join(map(repr, unknown))}, but the columns are "
+                f"{', '.join(map(repr, columns))}"
+            )
         for name in wanted:
             check_index(name, columns[name].form)
         filters = _table_filters(self.compression)

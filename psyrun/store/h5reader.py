@@ -54,7 +54,7 @@ class H5Reader(Reader):
         self.path, self.node = path, node
         cache = {} if caching else {"rdcc_nbytes": 0, "rdcc_nslots": 1}
         try:
-            self._file = h5py.File(path, "r", locking=False, **cache)
+            self._file = _opened(path, cache)
         except FileNotFoundError:
             raise
         except OSError as err:
@@ -132,6 +132,12 @@ class H5Reader(Reader):
         cuts = [start, *inner[_MOST_FILES - 1 :: _MOST_FILES], stop]
         yield from pairwise(cuts)
 
+    def check_sources(self) -> None:
+        """Raise a `StoreError` if a file that virtual columns refer to is not there."""
+        for name, dataset in self._datasets.items():
+            if dataset.is_virtual:
+                self._checked_sources(name)
+
     def _checked_sources(self, name: str) -> list[int]:
         """Make sure that all sources are there, where HDF5 would give NaN; return their bounds.
 
@@ -152,3 +158,13 @@ class H5Reader(Reader):
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def _opened(path: Path, cache: dict[str, Any]) -> h5py.File:
+    """Open a file, which nobody changes, without a lock: not every file system has them."""
+    try:
+        return h5py.File(path, "r", locking=False, **cache)
+    except OSError as err:
+        if "lock" not in str(err):
+            raise
+        return h5py.File(path, "r", **cache)  # this process has it open with a lock

@@ -55,4 +55,7 @@ def store_for(filename: str | os.PathLike[str], *, trusted: bool = False) -> Sto
         store = found[ext].load()
         return store() if isinstance(store, type) else store  # type: ignore[no-any-return]
     known = ", ".join(sorted({*_OWN, *found}))
-    raise StoreError(f"no store is known for {str(filename)!r}; known extensions: {known}")
+    raise StoreError(
+        f"no store is known for {str(filename)!r}; known extensions: {known} (a package adds "
+        f"its own by the entry point group {ENTRY_POINTS})"
+    )
