@@ -19,6 +19,7 @@ from psyrun.settings import SETTINGS
 from psyrun.settingvalues import KINDS, checked, default
 from psyrun.signature import check_call, takes
 from psyrun.store import AutodetectStore, DefaultStore, Store, store_for
+from psyrun.store.known import is_misnamed
 from psyrun.taskfiles import (
     CONF,
     CONF_MODULE,
@@ -220,6 +221,14 @@ class TaskDef(Config):
             raise TaskError(
                 f"{self.path} defines no execute: a function is needed that takes "
                 f"{', '.join(self.pspace.keys()) or 'nothing'} and returns a dict of results"
+            )
+        if self.resultfile and is_misnamed(self.store, self.resultfile):
+            warnings.warn(
+                f"{self.name}: resultfile is {self.resultfile!r}, but the store is "
+                f"{self.store.description}, which writes {self.store.ext}: others will take it "
+                "for what its name says",
+                TaskWarning,
+                stacklevel=3,
             )
         names = self.pspace.keys()
         if self.setup is not None:  # what setup returns may fill in what the space lacks

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from psyrun.store.base import Store
 
-__all__ = ["ENTRY_POINTS", "store_for"]
+__all__ = ["ENTRY_POINTS", "is_misnamed", "store_for"]
 
 ENTRY_POINTS = "psyrun.stores"
 """The group under which other packages add formats; an entry point's name is `.ext`."""
@@ -24,6 +24,12 @@ _OWN = {
     ".h5": "h5:H5Store",
     ".hdf5": "h5:H5Store",
 }
+
+
+def is_misnamed(store: Store, filename: str | os.PathLike[str]) -> bool:
+    """Tell whether a file has the extension of another format than the one of a store."""
+    ext = Path(filename).suffix.lower()
+    return ext in _OWN and ext != store.ext and _OWN[ext] != _OWN.get(store.ext)
 
 
 def store_for(filename: str | os.PathLike[str], *, trusted: bool = False) -> Store:
