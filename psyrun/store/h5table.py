@@ -253,6 +253,7 @@ class TableReader(Reader):
         self.attributes = {n: str(v) for n, v in kept.items() if isinstance(v, str)}
         self.units = {name: field.units for name, field in self.fields.items() if field.units}
         self._cached: tuple[tuple[int, int], NDArray[Any]] | None = None
+        self._kept: tuple[NDArray[np.int64], NDArray[Any]] | None = None
 
     def _opened_table(self, node: str) -> tables.Table:
         import tables
@@ -294,17 +295,26 @@ class TableReader(Reader):
             ) from err
 
     def take(self, name: str, places: NDArray[np.int64]) -> NDArray[Any]:
-        """Read rows of a column from anywhere; see `Reader.take`."""
-        import tables
+        """Read rows of a column from anywhere; see `Reader.take`.
 
+        As with `read`, the last rows are kept if they are few.
+        """
         column = self.fields[name]
         if column.field is None or not len(places):
             return np.empty((len(places), *column.form.shape), column.form.array_dtype)
+        if len(places) * self.table.rowsize > 2 * BLOCK_BYTES:
+            return column.from_field(self._taken(places, column.field))
+        if self._kept is None or not np.array_equal(self._kept[0], places):
+            self._kept = places.copy(), self._taken(places, None)
+        return column.from_field(self._kept[1][column.field].copy())
+
+    def _taken(self, places: NDArray[np.int64], field: str | None) -> NDArray[Any]:
+        import tables
+
         try:
-            found = self.table.read_coordinates(places, field=column.field)
+            return self.table.read_coordinates(places, field=field)  # type: ignore[no-any-return]
         except (tables.HDF5ExtError, OSError) as err:
             raise StoreError(f"{self.path} cannot be read ({cause(err)})") from err
-        return column.from_field(found)
 
     def where(self, expression: str) -> NDArray[np.int64]:
         """Find the rows for which a condition holds; see `Reader.where`.
@@ -323,7 +333,7 @@ class TableReader(Reader):
 
     def close(self) -> None:
         """Let go of the file."""
-        self._cached = None
+        self._cached = self._kept = None
         self._closing()
 
 

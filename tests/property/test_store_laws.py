@@ -218,3 +218,28 @@ def test_a_row_passes_the_check_exactly_if_it_is_held(store: Store, value: Any) 
     else:
         passes = True
     assert passes == held(store, [value])
+
+
+@settings(max_examples=60)
+@given(
+    column=st.lists(
+        st.recursive(
+            st.one_of(*SCALARS.values(), st.none(), st.text(), st.binary()),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.tuples(inner, inner)
+                | st.dictionaries(st.text(), inner, max_size=2)
+            ),
+            max_leaves=5,
+        ),
+        max_size=5,
+    )
+)
+def test_a_pickle_brings_back_anything_as_it_was(column: list[Any]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "x.pkl"
+        PickleStore().save(path, {"y": column})
+        PickleStore().append(path, {"y": column[:1]})
+        back = PickleStore().load(path)["y"]
+    assert type(back) is list
+    assert repr(back) == repr([*column, *column[:1]])
