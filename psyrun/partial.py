@@ -9,18 +9,28 @@ import os
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from psyrun import columns, journal, rows
 from psyrun.columns import Columns
 from psyrun.exceptions import PsyrunError, StoreError
 from psyrun.files import crc32, crc32_of_all, new_file, replacing, write_record
 from psyrun.jobs import Job
+from psyrun.merge import Merger, ResultColumn
 from psyrun.pspace import ParameterSpace
 from psyrun.pspace.selection import rows_of
 from psyrun.rows import Ranges
-from psyrun.state import PARTIAL_FORMAT, Source, read_partial
+from psyrun.runfile import Run
+from psyrun.state import (
+    PARTIAL_FORMAT,
+    Source,
+    TaskState,
+    mark_rows,
+    read_partial,
+    read_sources,
+)
 from psyrun.store import Store
+from psyrun.store.base import as_list
 from psyrun.workdir import Workdir, run_of
 
 
@@ -65,23 +75,87 @@ def write_partial(
     if there and verified([there])[0]:
         _remove(journals)  # of a former self of this job, or of a second one
         return True
-    results = unpickled(payloads if payloads is not None else journal_payloads(journals))
-    wanted = sorted(results)
-    if rows.of_sorted(wanted) != rows.joined(job.rows):
+    if payloads is None:
+        found = _from_journals(workdir, job, space, store)
+    else:
+        found = _from_memory(job, space, payloads)
+    if found is None:
         return False
-    found = label([results[row] for row in wanted], job.rows, space)
-    names = [name for name in space.keys() if name not in exclude or name in found]
-    data = rows_of(job.rows, space).build() | found
+    data, results = found
+    names = [name for name in space.keys() if name not in exclude or name in results]
+    order = dict.fromkeys([*names, *results])
     path = new_file(workdir.new_partial(job.name, store.ext))
-    order = [*names, *(name for name in found if name not in names)]
     try:
         check = save_whole(store, path, {name: data[name] for name in order})
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    write_note(workdir, job, path, check, names, list(found))
+    write_note(workdir, job, path, check, names, results)
     _remove(journals)
     return True
+
+
+_Data: TypeAlias = tuple[Mapping[str, Any], list[str]]
+"""The columns of a job, and which of them are results."""
+
+
+def _from_memory(
+    job: Job, space: ParameterSpace, payloads: Mapping[int, bytes]
+) -> _Data | None:
+    """Make a job's columns of what was pickled for its journals; None if rows are missing."""
+    results = unpickled(payloads)
+    wanted = sorted(results)
+    if rows.of_sorted(wanted) != rows.joined(job.rows):
+        return None
+    found = label([results[row] for row in wanted], job.rows, space)
+    return rows_of(job.rows, space).build() | found, list(found)
+
+
+def _from_journals(
+    workdir: Workdir, job: Job, space: ParameterSpace, store: Store
+) -> _Data | None:
+    """Make a job's columns of its journals, part by part; None if rows are missing.
+
+    The job's rows are merged as those of a run whose space they are.
+    """
+    journals = [source for source in read_sources(workdir, job.name) if source.is_journal]
+    mine = rows_of(rows.joined(job.rows), space)
+    run = Run(number=0, snapshot="", code=job.code, size=mine.size)
+    moves = {job.snapshot: _Places(rows.joined(job.rows))}
+    state = TaskState(run, bytearray(mine.size), verified(journals)[0], moves)
+    if not mark_rows(state).complete:
+        return None
+    merger = Merger(state, mine, store)
+    columns = merger.columns()
+    return columns, [name for name, c in columns.items() if isinstance(c, ResultColumn)]
+
+
+class _Places(Sequence[int]):
+    """Where rows of a space stand among some of them; -1 where nowhere.
+
+    Parameters
+    ----------
+    ranges : ranges
+        The rows that it is about.
+    """
+
+    def __init__(self, ranges: Ranges) -> None:
+        self.ranges = ranges
+
+    def __len__(self) -> int:
+        return self.ranges[-1][1] if self.ranges else 0
+
+    def __getitem__(self, index: Any) -> Any:
+        start, stop = index.start, index.stop
+        places = [-1] * (stop - start)
+        first = 0
+        for low, high in self.ranges:
+            begin, end = max(low, start), min(high, stop)
+            if begin < end:
+                known = range(first + begin - low, first + end - low)
+                places[begin - start : end - start] = known
+            first += high - low
+        return places
 
 
 def _remove(paths: Iterable[Path]) -> None:
@@ -102,6 +176,8 @@ def save_whole(store: Store, path: Path, data: Mapping[str, Any]) -> tuple[int, 
     StoreError
         If the store cannot hold the data, whatever it raises itself.
     """
+    if not store.streams:
+        data = {name: as_list(column) for name, column in data.items()}
     try:
         if store.atomic:
             crc = store.save(path, data)
@@ -177,14 +253,6 @@ def verified(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
             source = dataclasses.replace(source, done=sound)  # noqa: PLW2901 - the sound part
         kept.append(dataclasses.replace(source, verified=True))
     return kept, notes
-
-
-def journal_payloads(paths: Iterable[Path]) -> dict[int, bytes]:
-    """Read the pickled results of the done rows in some journals; the last of a row counts."""
-    payloads: dict[int, bytes] = {}
-    for path in paths:
-        payloads.update(journal.done_payloads(path))
-    return payloads
 
 
 def unpickled(payloads: Mapping[int, bytes]) -> dict[int, dict[str, Any]]:

@@ -12,13 +12,7 @@ from psyrun.pspace import ParameterSpace
 from psyrun.runfile import Result
 from psyrun.store import Store
 from psyrun.store.arraystore import ArrayStore
-from psyrun.store.base import Column, Labelled
-
-
-def save(store: Store, path: Path, columns: Mapping[str, Column]) -> tuple[int, int]:
-    """Write columns as a result file that appears whole; see `save_whole`."""
-    data = columns if store.streams else {name: list(c) for name, c in columns.items()}
-    return save_whole(store, path, data)
+from psyrun.store.base import Labelled
 
 
 def check_parameters(store: Store, space: ParameterSpace, exclude: Sequence[str]) -> None:
@@ -121,7 +115,7 @@ def write_result(merger: Merger, path: Path, attributes: Mapping[str, str]) -> R
     run = merger.state.run
     labels = {**attributes, **merger.attributes}
     columns = Labelled(merger.columns(run.exclude), labels, run.units)
-    size, crc = save(merger.store, path, columns)
+    size, crc = save_whole(merger.store, path, columns)
     return Result(
         snapshot=run.snapshot,
         codes=merger.state.rows_by_code(),

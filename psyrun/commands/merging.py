@@ -14,7 +14,8 @@ from psyrun.conclude import while_rows_move
 from psyrun.exceptions import StoreError, WorkdirError
 from psyrun.files import remove_abandoned
 from psyrun.locks import Hold
-from psyrun.resultfile import check_target, save
+from psyrun.partial import save_whole
+from psyrun.resultfile import check_target
 from psyrun.run import holding
 from psyrun.runfile import read_run_file
 from psyrun.salvage import Found, classes_known, find_rows, workdir_at
@@ -66,7 +67,7 @@ def _merge(folder: Path, store: Store, file: Path, owner: "_Owner | None") -> Fo
         found = find_rows(folder, store)
         if owner:
             owner.check(file, folder, found)
-        save(store, file, found.columns)
+        save_whole(store, file, found.columns)
     return found
 
 

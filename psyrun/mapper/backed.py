@@ -22,10 +22,10 @@ from psyrun.jobs import Job, origin, write_jobs
 from psyrun.journal import JournalWriter
 from psyrun.mapper.memory import as_row, check_callable, names_of, schedule, where
 from psyrun.merge import Merger, warn_of_ineffective
-from psyrun.partial import label, verified
+from psyrun.partial import label, save_whole, verified
 from psyrun.present import next_number, state_for
 from psyrun.pspace.sharding import shard
-from psyrun.resultfile import check_target, is_intact, save
+from psyrun.resultfile import check_target, is_intact
 from psyrun.rows import RowState
 from psyrun.runfile import Result, Run, read_run_file, write_run_file
 from psyrun.signature import bind
@@ -161,7 +161,7 @@ def _bring_up(
     write_run_file(target.workdir, file)
     kept = _evaluate_missing(fn, space, state, target, pool_size)
     columns = _columns(space, kept, run, target)
-    size, crc = save(target.store, target.path, columns)
+    size, crc = save_whole(target.store, target.path, columns)
     result = Result(
         snapshot=run.snapshot,
         codes={_CODE: run.size},

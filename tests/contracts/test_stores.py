@@ -14,7 +14,7 @@ import pytest
 import tables
 
 from psyrun.exceptions import StoreError
-from psyrun.resultfile import save
+from psyrun.partial import save_whole
 from psyrun.store import AutodetectStore, H5Store, NpzStore, PickleStore, Store, store_for
 from psyrun.store.base import Labelled
 
@@ -211,7 +211,7 @@ class StoreContract:
         assert list(self.store.load(path)["a"]) == [1], "what stood there stays"
 
     def test_columns_that_are_made_while_they_are_read_are_written(self, path):
-        save(self.store, path, {"a": Made([1, 2])})
+        save_whole(self.store, path, {"a": Made([1, 2])})
         assert list(self.store.load(path)["a"]) == [1, 2]
 
     def test_a_store_can_be_pickled(self):
