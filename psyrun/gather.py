@@ -6,18 +6,19 @@ what a CRC proved whole.
 
 from __future__ import annotations
 
-import mmap
-import pickle
-from array import array
-from collections import OrderedDict
+import resource
+import tempfile
+from collections import Counter, OrderedDict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from psyrun import columns, journal, rows
-from psyrun.columns import NAN, Columns
-from psyrun.exceptions import StoreError, WorkdirError
-from psyrun.files import crc32, read_errors
+from psyrun import rows
+from psyrun.exceptions import WorkdirError
+from psyrun.files import crc32
+from psyrun.journalreader import JournalReader
 from psyrun.rows import RowState
-from psyrun.store import store_for
+from psyrun.store import NpzStore, store_for
+from psyrun.store.arraycolumns import ReaderColumn
 from psyrun.store.base import Reader
 
 if TYPE_CHECKING:
@@ -29,132 +30,11 @@ if TYPE_CHECKING:
     from psyrun.store import Store
     from psyrun.store.forms import Form, Forms
 
-__all__ = ["ABSENT", "JournalReader", "Layout", "Pool", "open_source"]
+__all__ = ["Layout", "Pool", "open_source"]
 
-_BLOCK_BYTES = 16 << 20
 _LOADED_BYTES = 128 << 20
-_OPEN_FILES = 128
-
-
-class _Absent:
-    """The type of `ABSENT`."""
-
-    def __repr__(self) -> str:
-        return "ABSENT"
-
-
-ABSENT = _Absent()
-"""What stands where a row has no result that overrides a parameter, as others have."""
-
-
-class JournalReader(Reader):
-    """The done rows of a journal, in ascending order, unpickled block by block.
-
-    Parameters
-    ----------
-    source : Source
-        The journal. What was added since it was looked at does not count.
-    parameters : collection of str
-        Names of parameters. Where a result overrides one in some rows only, the others hold
-        `ABSENT`: the values are the space's to tell. Rows that lack another name have NaN.
-
-    Raises
-    ------
-    WorkdirError
-        If a row that was there is there no more.
-    """
-
-    loads = True
-
-    def __init__(self, source: Source, parameters: Collection[str] = ()) -> None:
-        self.path, self.parameters = source.path, parameters
-        self.size = rows.count(source.done)
-        self._forms: Forms | None = None
-        self._names: list[str] | None = None
-        self._kept: tuple[int, Columns] = (-1, {})
-        with read_errors(source.path), source.path.open("rb") as file:
-            self._data = _mapped(file.fileno())
-        found: dict[int, int] = {}
-        self._starts, self._stops = array("q"), array("q")
-        for row, start, stop in journal.done_places(self._data):
-            found[row] = len(self._starts)
-            self._starts.append(start)
-            self._stops.append(stop)
-        wanted = (row for start, stop in source.done for row in range(start, stop))
-        try:
-            self._order = array("q", map(found.__getitem__, wanted))
-        except KeyError as err:
-            raise WorkdirError(f"{source.path} is damaged; run the task again") from err
-        self._cuts = self._cut()
-
-    def _cut(self) -> list[int]:
-        """Cut the rows into blocks by the size of their payloads."""
-        cuts, taken = [0], 0
-        for place, frame in enumerate(self._order):
-            taken += self._stops[frame] - self._starts[frame]
-            if taken > _BLOCK_BYTES and place:
-                cuts.append(place)
-                taken = 0
-        return [*cuts, self.size]
-
-    @property
-    def names(self) -> list[str]:  # type: ignore[override]
-        """The names that any row has, in the order of their first appearance."""
-        if self._names is None:
-            blocks = (self._block(number) for number in range(len(self._cuts) - 1))
-            self._names = list(dict.fromkeys(name for block in blocks for name in block))
-        return self._names
-
-    def form(self, name: str) -> Form:
-        """Tell what a column is like; see `Reader.form`. Those of all are found at once."""
-        if self._forms is None:
-            from psyrun.store.forms import Forms
-
-            self._forms = Forms()
-            names = self.names
-            for number in range(len(self._cuts) - 1):
-                block = self._block(number)
-                for each in names:
-                    values = block.get(each, [ABSENT if each in self.parameters else NAN])
-                    self._forms.add(each, [v for v in values if v is not ABSENT])
-        return self._forms[name]
-
-    def read(self, name: str, start: int, stop: int) -> list[Any]:
-        """Read some rows of a column; see `Reader.read`."""
-        values: list[Any] = []
-        for number, low in enumerate(self._cuts[:-1]):
-            high = self._cuts[number + 1]
-            if low < stop and start < high:
-                block = self._block(number)
-                gap = ABSENT if name in self.parameters else NAN
-                column = block[name] if name in block else [gap] * (high - low)
-                values += column[max(start - low, 0) : stop - low]
-        return values
-
-    def _block(self, number: int) -> Columns:
-        """Unpickle a block of rows; the last one is kept."""
-        if self._kept[0] != number:
-            data, starts, stops = self._data, self._starts, self._stops
-            try:
-                wanted = self._order[self._cuts[number] : self._cuts[number + 1]]
-                results = [pickle.loads(data[starts[place] : stops[place]]) for place in wanted]
-            except Exception as err:  # users' classes may raise anything here
-                raise StoreError(
-                    f"{self.path} holds a result that cannot be loaded "
-                    f"({type(err).__name__}: {err})"
-                ) from err
-            found = columns.from_rows(results)
-            for name in {*found}.intersection(self.parameters):
-                found[name] = [row.get(name, ABSENT) for row in results]
-            self._kept = number, found
-        return self._kept[1]
-
-
-def _mapped(fd: int) -> Any:
-    try:
-        return mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
-    except ValueError:  # empty files cannot be mapped
-        return b""
+_MOST_FILES = 1000
+_MOST_OPENINGS = 2
 
 
 class _PartialReader(Reader):
@@ -169,6 +49,9 @@ class _PartialReader(Reader):
 
     def read(self, name: str, start: int, stop: int) -> Sequence[Any] | NDArray[Any]:
         return self.reader.read(name, start, stop)
+
+    def take(self, name: str, places: NDArray[Any]) -> Sequence[Any] | NDArray[Any]:
+        return self.reader.take(name, places)
 
     def close(self) -> None:
         self.reader.close()
@@ -210,8 +93,17 @@ def open_source(source: Source, store: Store, parameters: Collection[str] = ()) 
     )
 
 
+def _open_files() -> int:
+    """Say how many sources may be open at once: half of what the system allows."""
+    return max(2, min(_MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+
+
 class Pool:
     """The sources of a task, opened when they are needed, of which a few stay open.
+
+    Where rows of many sources alternate, and these cannot stay open together, reading each
+    whole for every few rows would take forever: what is opened time and again is put into a
+    temporary file first that can be read in parts.
 
     Parameters
     ----------
@@ -228,27 +120,67 @@ class Pool:
     ) -> None:
         self.sources, self.store, self.parameters = sources, store, parameters
         self._open: OrderedDict[int, tuple[Reader, int]] = OrderedDict()
+        self._most = _open_files()
+        self._openings: Counter[int] = Counter()
+        self._names: dict[int, Sequence[str]] = {}
+        self._forms: dict[int, Forms] = {}
+        self._spilled: tempfile.TemporaryDirectory[str] | None = None
 
     def names(self, number: int) -> Sequence[str]:
         """Name the results that a source has."""
-        info = self.sources[number].info
-        return self.reader(number).names if info is None else info["results"]
+        if number not in self._names:
+            info = self.sources[number].info
+            found = self.reader(number).names if info is None else info["results"]
+            self._names[number] = found
+        return self._names[number]
+
+    def form(self, number: int, name: str) -> Form:
+        """Tell what a column of a source is like; those of all are found at once."""
+        from psyrun.store.forms import Forms
+
+        if number not in self._forms:
+            reader, forms = self.reader(number), Forms()
+            for each in self.names(number):
+                forms.join(each, lambda each=each: reader.form(each))  # type: ignore[misc]
+            self._forms[number] = forms
+        return self._forms[number][name]
 
     def reader(self, number: int) -> Reader:
         """Open a source, or return it where it is open still."""
         if number in self._open:
             self._open.move_to_end(number)
             return self._open[number][0]
-        source = self.sources[number]
-        reader = open_source(source, self.store, self.parameters)
-        size = source.path.stat().st_size if reader.loads else 0
+        reader, size = self._opened(number)
         held = size + sum(loaded for _, loaded in self._open.values())
-        while self._open and (len(self._open) >= _OPEN_FILES or held > _LOADED_BYTES):
+        while self._open and (len(self._open) >= self._most or held > _LOADED_BYTES):
             _, (oldest, loaded) = self._open.popitem(last=False)
             oldest.close()
             held -= loaded
         self._open[number] = reader, size
         return reader
+
+    def _opened(self, number: int) -> tuple[Reader, int]:
+        """Open a source; tell how many bytes of it are in memory then."""
+        source = self.sources[number]
+        self._openings[number] += 1
+        if self._openings[number] <= _MOST_OPENINGS + 1:
+            reader = open_source(source, self.store, self.parameters)
+            whole = reader.loads or source.is_journal
+            if not (whole and self._openings[number] > _MOST_OPENINGS):
+                return reader, source.path.stat().st_size if reader.loads else 0
+            with reader:
+                self._spill(number, reader)
+        return NpzStore(allow_pickle=True).open(self._spilled_path(number)), 0
+
+    def _spilled_path(self, number: int) -> Path:
+        if self._spilled is None:
+            self._spilled = tempfile.TemporaryDirectory(prefix="psyrun-")
+        return Path(self._spilled.name) / f"{number}.npz"
+
+    def _spill(self, number: int, reader: Reader) -> None:
+        """Put the columns of a source into a file that can be read in parts."""
+        columns = {name: ReaderColumn(reader, name) for name in self.names(number)}
+        NpzStore(allow_pickle=True).save(self._spilled_path(number), columns)
 
     def read(
         self, number: int, name: str, places: NDArray[Any] | slice
@@ -274,6 +206,8 @@ class Pool:
         for reader, _ in self._open.values():
             reader.close()
         self._open.clear()
+        if self._spilled is not None:
+            self._spilled.cleanup()
 
 
 class Layout:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from psyrun import rows
 from psyrun.columns import NAN, Columns
 from psyrun.exceptions import IneffectiveExcludeWarning
-from psyrun.gather import ABSENT, Layout, Pool
+from psyrun.gather import Layout, Pool
+from psyrun.journalreader import ABSENT
 from psyrun.pspace.selection import Selection, rows_of
 from psyrun.rows import RowState
-from psyrun.store.arraystore import ListColumn, ReaderColumn, is_gaps
+from psyrun.store.arraycolumns import ListColumn, ReaderColumn, is_gaps
 from psyrun.store.base import Run, as_list
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class ResultColumn:
         given = [self.merger.parameters.forms[self.name]] if self.is_parameter else []
         if self.name not in pool.names(number):
             return joined(given) if given else NOTHING
-        form = pool.reader(number).form(self.name)
+        form = pool.form(number, self.name)
         # a journal's rows may lack it, then the space tells
         is_journal = self.merger.state.sources[number].is_journal
         return joined([form, *given]) if is_journal else form

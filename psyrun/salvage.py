@@ -24,7 +24,7 @@ from psyrun.runfile import Run, read_run_file
 from psyrun.snapshot import load
 from psyrun.state import Source, TaskState, mark_rows, read_sources, task_state
 from psyrun.store import Store, store_for
-from psyrun.store.arraystore import ChainedColumn, ReaderColumn
+from psyrun.store.arraycolumns import ChainedColumn, ReaderColumn
 from psyrun.store.base import Labelled, Reader
 from psyrun.workdir import Workdir, run_of
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from psyrun.exceptions import ResultsError
 from psyrun.rows import RowState
-from psyrun.store.arraystore import row_blocks
+from psyrun.store.arraycolumns import row_blocks
 from psyrun.store.forms import OBJECT, UnholdableError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
+from psyrun.store.arraycolumns import ListColumn, ReaderColumn, row_blocks
 from psyrun.store.arrays import to_array, values_of
-from psyrun.store.arraystore import ListColumn, ReaderColumn, row_blocks
 from psyrun.store.forms import OBJECT, UnholdableError
 from psyrun.store.scattered import take
 

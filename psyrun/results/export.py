@@ -13,8 +13,8 @@ from psyrun.exceptions import PsyrunError, ResultsError
 from psyrun.files import disk_errors, replacing, sync, unfinished
 from psyrun.results.extras import need
 from psyrun.salvage import workdir_at
+from psyrun.store.arraycolumns import row_blocks
 from psyrun.store.arrays import values_of
-from psyrun.store.arraystore import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from psyrun.store.arraystore import row_blocks
+from psyrun.store.arraycolumns import row_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

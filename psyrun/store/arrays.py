@@ -15,6 +15,7 @@ from psyrun.store.forms import (
     FLOAT,
     NUMBERS,
     OBJECT,
+    TIMES,
     Form,
     UnholdableError,
     form_of_row,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["to_array", "values_of"]
+__all__ = ["narrowed", "to_array", "values_of"]
 
 
 def to_array(values: Sequence[Any] | NDArray[Any], form: Form) -> NDArray[Any]:
@@ -56,9 +57,9 @@ def to_array(values: Sequence[Any] | NDArray[Any], form: Form) -> NDArray[Any]:
         return _padded(values, form, dtype)
     if form.dtype == OBJECT:
         return _objects(list(values), form)
-    if dtype.kind in "iu" and not form.shape:
-        return np.array(list(values), dtype)  # numpy takes large and small ones for floats
-    if not form.fills and dtype != OBJECT:
+    if dtype.kind in "iu":  # numpy by itself takes large and small ones together for floats
+        return np.array(list(values), dtype).reshape(len(values), *form.shape)
+    if not form.fills and dtype != OBJECT and dtype.kind not in "mM":
         return _cast(np.array(list(values)).reshape(len(values), *form.shape), dtype)
     return _filled(list(values), form, dtype)
 
@@ -94,7 +95,7 @@ def _filled(values: Sequence[Any], form: Form, dtype: np.dtype[Any]) -> NDArray[
                 row = to_array(list(value), lower)
                 array[(place, *_corner(row.shape, form.shape))] = row
             continue
-        row = np.asarray(value, dtype=object if dtype == OBJECT else None)
+        row = np.asarray(value, TIMES.get(type(value), object if dtype == OBJECT else None))
         array[(place, *_corner(row.shape, form.shape))] = _cast(row, dtype)[()]
     return array
 
@@ -133,6 +134,21 @@ def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     ):
         raise UnholdableError(f"times too far apart for {dtype}")
     return found
+
+
+def narrowed(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Give texts or bytes, which may be objects, a fixed width.
+
+    Raises
+    ------
+    UnholdableError
+        If one is longer.
+    """
+    if array.dtype.kind in "OUS" and dtype.kind in "US" and array.dtype != dtype:
+        array = array.astype(dtype.kind)
+        if array.dtype.itemsize > dtype.itemsize:
+            raise UnholdableError(f"texts or bytes longer than {dtype}")
+    return array.astype(dtype, order="C", copy=False)
 
 
 def values_of(array: NDArray[Any]) -> list[Any]:

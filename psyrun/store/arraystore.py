@@ -3,153 +3,26 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from psyrun.columns import NAN
 from psyrun.exceptions import StoreError
 from psyrun.files import crc32, replacing
-from psyrun.store.base import ArrayColumn, Labelled, Reader, Store, as_list
+from psyrun.store.arraycolumns import ChainedColumn, ListColumn, MeasuredColumn, ReaderColumn
+from psyrun.store.base import ArrayColumn, Labelled, Reader, Store
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Mapping
 
     from psyrun.store.forms import Form
 
-__all__ = [
-    "ArrayStore",
-    "ChainedColumn",
-    "ListColumn",
-    "ReaderColumn",
-    "holding",
-    "is_gaps",
-    "row_blocks",
-]
-
-BLOCK_BYTES = 4 << 20
-"""About how much of the columns is in memory at once."""
+__all__ = ["ArrayStore", "holding"]
 
 _PLAIN = frozenset({float, bool})
 _INT64 = 2**63
 _NUMBERS = frozenset("?bBhHiIlLqQfdFD")
 """numpy's letters for the types of numbers that every array holds."""
-
-
-class ListColumn:
-    """Values at hand, as a column whose parts can be made as arrays.
-
-    Parameters
-    ----------
-    values : sequence or array
-        The values.
-    objects : bool
-        Whether objects may be kept where nothing else holds the values.
-    """
-
-    def __init__(self, values: Sequence[Any] | NDArray[Any], *, objects: bool = False) -> None:
-        from psyrun.store.forms import form_of
-
-        self.values = values
-        self.form = form_of(values, objects=objects)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.values)
-
-    def array(self, start: int, stop: int) -> NDArray[Any]:
-        """Make the array of some rows."""
-        from psyrun.store.arrays import to_array
-
-        return to_array(self.values[start:stop], self.form)
-
-
-class ReaderColumn:
-    """A column of an open result file.
-
-    Parameters
-    ----------
-    reader : Reader
-        The file.
-    name : str
-        Which column.
-    """
-
-    def __init__(self, reader: Reader, name: str) -> None:
-        self.reader, self.name = reader, name
-
-    def __len__(self) -> int:
-        return self.reader.size
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(as_list(self.reader.read(self.name, 0, self.reader.size)))
-
-    @property
-    def form(self) -> Form:
-        """What the arrays are like."""
-        return self.reader.form(self.name)
-
-    def array(self, start: int, stop: int) -> NDArray[Any]:
-        """Make the array of some rows."""
-        from psyrun.store.arrays import to_array
-
-        return to_array(self.reader.read(self.name, start, stop), self.form)
-
-
-class ChainedColumn:
-    """Columns one after the other.
-
-    Parameters
-    ----------
-    parts : sequence of (int, ArrayColumn or None)
-        The number of rows of each part, and its column; None where it lacks it, so that there
-        are gaps.
-    """
-
-    def __init__(self, parts: Sequence[tuple[int, ArrayColumn | None]]) -> None:
-        self.parts = [part for part in parts if part[0]]
-        self._size = sum(size for size, _ in parts)
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[Any]:
-        return chain.from_iterable(
-            [NAN] * size if column is None else column for size, column in self.parts
-        )
-
-    @cached_property
-    def form(self) -> Form:
-        """What the arrays are like."""
-        from psyrun.store.forms import NOTHING, joined_of_files
-
-        columns = [column for _, column in self.parts]
-        forms = [NOTHING if column is None else column.form for column in columns]
-        return joined_of_files(
-            forms, lambda number: (column := columns[number]) is None or is_gaps(column)
-        )
-
-    def array(self, start: int, stop: int) -> NDArray[Any]:
-        """Make the array of some rows."""
-        import numpy as np
-
-        from psyrun.store.arrays import to_array
-
-        blocks = [to_array([], self.form)]
-        first = 0
-        for size, column in self.parts:
-            low, high = max(start - first, 0), min(stop - first, size)
-            if low < high:
-                values = [NAN] * (high - low) if column is None else column.array(low, high)
-                blocks.append(to_array(values, self.form))
-            first += size
-        return np.concatenate(blocks[1:] or blocks)
 
 
 class ArrayStore(Store):
@@ -166,12 +39,14 @@ class ArrayStore(Store):
     slices: ClassVar[bool] = True
     objects: bool = False
 
-    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> int:
+    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
         """Write columns into a file; see `Store.save`."""
+        self.save_with_crc(filename, data)
+
+    def save_with_crc(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> int:
+        """Do as `save`, and return the CRC-32 of the file."""
         columns = {name: self.column(name, values) for name, values in data.items()}
-        sizes = {name: len(column) for name, column in columns.items()}
-        if len(set(sizes.values())) > 1:
-            raise StoreError(f"columns of different lengths make no rows: {sizes}")
+        _check_lengths(columns)
         labels = data if isinstance(data, Labelled) else Labelled({})
         crcs: list[int] = []
         with replacing(
@@ -208,8 +83,14 @@ class ArrayStore(Store):
         """Make a column that this format holds of values, or raise a `StoreError`."""
         with holding(self, name):
             column = self._array_column(values)
+            if column.form.unbounded and self.needs_width(column.form):
+                column = MeasuredColumn(column)
             self.check_form(column.form)
             return column
+
+    def needs_width(self, form: Form) -> bool:
+        """Whether texts or bytes of a form have a width in a file, which has to be known."""
+        return form.dtype.kind in "US"
 
     def _array_column(self, values: Any) -> ArrayColumn:
         from psyrun.store.forms import UnholdableError
@@ -266,7 +147,7 @@ class ArrayStore(Store):
             self.save(path, data)
             return
         new = {name: self.column(name, values) for name, values in data.items()}
-        added = max(map(len, new.values()), default=0)
+        added = _check_lengths(new)
         with self.open(path) as old:
             names = dict.fromkeys([*old.names, *new])
             there = {name: ReaderColumn(old, name) for name in old.names}
@@ -289,6 +170,14 @@ class ArrayStore(Store):
                 return True
         except (StoreError, OSError):
             return False
+
+
+def _check_lengths(columns: Mapping[str, ArrayColumn]) -> int:
+    """Make sure that columns make rows, and return how many."""
+    sizes = {name: len(column) for name, column in columns.items()}
+    if len(set(sizes.values())) > 1:
+        raise StoreError(f"columns of different lengths make no rows: {sizes}")
+    return max(sizes.values(), default=0)
 
 
 class holding:  # noqa: N801 - reads as a word of its own: `with holding(...)`
@@ -318,35 +207,3 @@ class holding:  # noqa: N801 - reads as a word of its own: `with holding(...)`
                 f"{type(self.store).__name__} cannot hold {self.name!r}: {error}; "
                 "PickleStore can"
             ) from error
-
-
-def is_gaps(column: ArrayColumn) -> bool:
-    """Whether a column of single numbers is nothing but NaN."""
-    import numpy as np
-
-    blocks = (column.array(start, stop) for start, stop in row_blocks([column]))
-    return all(bool(np.isnan(block).all()) for block in blocks)
-
-
-def row_blocks(
-    columns: Collection[ArrayColumn], first: int = 0, last: int | None = None
-) -> Iterator[tuple[int, int]]:
-    """Cut rows into blocks, of which all columns together need little memory.
-
-    Parameters
-    ----------
-    columns : collection of ArrayColumn
-        The columns, all of one length.
-    first, last : int, optional
-        The first row, and the one behind the last; None is the end.
-
-    Yields
-    ------
-    start, stop : int
-        The rows of a block.
-    """
-    row_bytes = sum(column.form.row_bytes for column in columns)
-    step = max(1, BLOCK_BYTES // max(row_bytes, 1))
-    size = max(map(len, columns), default=0) if last is None else last
-    for start in range(first, size, step):
-        yield start, min(start + step, size)

@@ -35,9 +35,9 @@ class AutodetectStore(Store):
         """
         return store_for(filename)
 
-    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> int | None:
+    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
         """Write columns into a file; see `Store.save`."""
-        return store_for(filename).save(filename, data)
+        store_for(filename).save(filename, data)
 
     def load(self, filename: str | os.PathLike[str], row: int | None = None) -> dict[str, Any]:
         """Read columns; see `Store.load`."""

@@ -112,7 +112,7 @@ class Reader(ABC):
     names : sequence of str
         The columns, in their order.
     loads : bool
-        Whether all of the file, or much of it, is in memory while it is open.
+        Whether all of the file is in memory while it is open.
     """
 
     size: int
@@ -250,7 +250,7 @@ class Store(ABC):
         name = type(self).__name__
         try:
             usual = vars(type(self)())
-        except TypeError:
+        except Exception:  # noqa: BLE001 - a user's class may want arguments
             return name
         options = ", ".join(
             f"{key}={value!r}"
@@ -260,7 +260,7 @@ class Store(ABC):
         return f"{name}({options})" if options else name
 
     @abstractmethod
-    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> int | None:
+    def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
         """Write columns into a file, and replace what is there.
 
         Parameters
@@ -269,11 +269,6 @@ class Store(ABC):
             The file.
         data : dict
             Columns by name, all of the same length.
-
-        Returns
-        -------
-        int or None
-            The CRC-32 of the file, if it is known already.
 
         Raises
         ------

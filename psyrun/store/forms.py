@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NOTHING",
     "NUMBERS",
+    "TIMES",
     "Form",
     "Forms",
     "UnholdableError",
@@ -43,7 +44,7 @@ FLOAT = np.dtype(float)
 OBJECT = np.dtype(object)
 _FILLS: dict[str, Any] = {"U": "", "S": b"", "M": "NaT", "m": "NaT", "O": None}
 NUMBERS = "biufc"
-_TIMES = {dt.datetime: "M8[us]", dt.date: "M8[D]", dt.timedelta: "m8[us]"}
+TIMES = {dt.datetime: "M8[us]", dt.date: "M8[D]", dt.timedelta: "m8[us]"}
 
 
 class UnholdableError(ValueError):
@@ -70,6 +71,8 @@ class Form:
         Whether there are bytes that end in NUL, which fixed widths do not keep.
     wide : bool
         Whether there are integers that no float equals.
+    unbounded : bool
+        Whether texts or bytes may be longer than `size`, as nobody has looked.
     """
 
     dtype: np.dtype[Any]
@@ -79,6 +82,7 @@ class Form:
     size: int = 0
     odd: bool = False
     wide: bool = False
+    unbounded: bool = False
 
     def __post_init__(self) -> None:
         if self.dtype == FLOAT and 0 in self.shape:  # where there is no value, none is a float
@@ -152,6 +156,8 @@ def _form_of_objects(values: Values) -> Form:
 
 
 def _form_of(values: Values) -> Form:
+    if isinstance(values, np.ma.MaskedArray):
+        raise UnholdableError("a masked array")
     if isinstance(values, np.ndarray) and values.dtype != OBJECT:
         return replace(_form_of_array(values), shape=values.shape[1:])
     kinds = set(map(type, values))
@@ -165,10 +171,14 @@ def _form_of_kind(kind: type, values: Sequence[Any]) -> Form:
     """Find the form of values that are all of one type."""
     if kind in (float, np.float64) and all(v != v for v in values):  # noqa: PLR0124 - NaN
         return NOTHING
-    if issubclass(kind, np.generic):
+    if kind in TIMES:
+        if any(getattr(value, "tzinfo", None) for value in values):
+            raise UnholdableError("a datetime with a time zone")
+        return Form(np.dtype(TIMES[kind]))
+    if issubclass(kind, np.generic) and not issubclass(kind, (str, bytes)):
+        if issubclass(kind, (np.datetime64, np.timedelta64)):  # of any unit each
+            return joined({Form(value.dtype) for value in values})
         return replace(_form_of_array(np.array(values)), shape=())
-    if kind in _TIMES:
-        return replace(_form_of_array(_times(kind, values)), shape=())
     for base, find in _FINDERS.items():
         if issubclass(kind, base):
             return find(values)
@@ -201,7 +211,10 @@ def _form_of_array(array: NDArray[Any]) -> Form:
     if kind in "iu":
         return Form(array.dtype, array.shape, wide=bool(array.size and is_wide(array)))
     if kind == "U":
-        size = max((len(text) for text in np.char.encode(array, "utf-8").flat), default=0)
+        try:
+            size = max((len(text) for text in np.char.encode(array, "utf-8").flat), default=0)
+        except UnicodeEncodeError as err:
+            raise UnholdableError("a text that is no valid Unicode") from err
         return Form(array.dtype, array.shape, size=size)
     if kind == "S":
         return Form(array.dtype, array.shape, size=array.dtype.itemsize)
@@ -247,12 +260,6 @@ def _form_of_bytes(values: Sequence[bytes]) -> Form:
     size = max(map(len, values))
     odd = any(value[-1:] == b"\0" for value in values)
     return Form(np.dtype(("S", max(size, 1))), size=size, odd=odd)
-
-
-def _times(kind: type, values: Sequence[Any]) -> NDArray[Any]:
-    if any(getattr(value, "tzinfo", None) for value in values):
-        raise UnholdableError("a datetime with a time zone")
-    return np.array(values, dtype=_TIMES[kind])
 
 
 _FINDERS: dict[type, Callable[[Sequence[Any]], Form]] = {
@@ -323,6 +330,7 @@ def _joined(one: Form, other: Form) -> Form:
         size=max(one.size, other.size),
         odd=one.odd or other.odd,
         wide=one.wide or other.wide,
+        unbounded=one.unbounded or other.unbounded,
     )
 
 
@@ -337,7 +345,10 @@ def _common(one: Form, other: Form) -> np.dtype[Any]:
             raise UnholdableError("integers beyond 2**53 together with other numbers")
         return found
     if kinds in {"UU", "SS", "MM", "mm"}:
-        return np.result_type(one.dtype, other.dtype)
+        try:
+            return np.result_type(one.dtype, other.dtype)
+        except TypeError as err:
+            raise UnholdableError(f"{one.dtype} and {other.dtype}") from err
     some, others = sorted((_words(one), _words(other)))
     raise UnholdableError(f"{some} in some rows and {others} in others")
 

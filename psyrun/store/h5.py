@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from psyrun.exceptions import StoreError
-from psyrun.store.arraystore import ArrayStore, holding, row_blocks
+from psyrun.store.arraycolumns import row_blocks
+from psyrun.store.arraystore import ArrayStore, holding
 from psyrun.store.base import ArrayColumn, Labelled, Reader
 
 if TYPE_CHECKING:
@@ -75,6 +77,10 @@ class H5Store(ArrayStore):
 
     ext: ClassVar[str] = ".h5"
     labels_kept: ClassVar[bool] = True
+    node: str = "/psyrun"
+    compression: str | int | None = None
+    layout: str = "columns"
+    index: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -85,7 +91,7 @@ class H5Store(ArrayStore):
         *,
         virtual: bool = False,
     ) -> None:
-        self.node = node
+        self.node = f"/{node.strip('/')}"
         self.compression = compression
         self.layout = layout
         self.virtual = virtual
@@ -100,13 +106,20 @@ class H5Store(ArrayStore):
             raise StoreError("virtual=True needs layout='columns'")
         if layout == "table":
             _table_filters(compression)
-        elif isinstance(compression, str) and compression.startswith("blosc"):
-            raise StoreError(f"compression={compression!r} needs layout='table'")
+        elif compression not in {None, "gzip", "lzf", *range(10)}:
+            hint = " needs layout='table'" if str(compression).startswith("blosc") else ""
+            raise StoreError(
+                f"compression={compression!r}{hint}; datasets take 'gzip', 'lzf', or a level "
+                "of gzip from 0 to 9"
+            )
 
     def for_partials(self) -> H5Store:
         """Return the store that jobs write partial results with: datasets, and no index."""
-        plain = self.layout == "columns"
-        return H5Store(self.node, self.compression if plain else None)
+        store = copy.copy(self)
+        store.virtual = False
+        if self.layout == "table":
+            store.layout, store.index, store.compression = "columns", (), None
+        return store
 
     def check(self, row: Mapping[str, Any]) -> None:
         """Make sure that this format holds the values of a row; see `Store.check`."""
@@ -115,6 +128,12 @@ class H5Store(ArrayStore):
             for name, value in row.items():
                 if isinstance(value, str):  # each has a width here
                     self._check_value(name, value)
+
+    def needs_width(self, form: Form) -> bool:
+        """Whether texts or bytes have a width; see `ArrayStore.needs_width`."""
+        from psyrun.store.forms import LONG
+
+        return super().needs_width(form) and (self.layout == "table" or form.size <= LONG)
 
     def check_form(self, form: Form) -> None:
         """Make sure that the format holds arrays of a form; see `ArrayStore.check_form`."""
@@ -186,7 +205,6 @@ class H5Store(ArrayStore):
             maxshape=(None, *(extent or None for extent in form.shape)),
             chunks=_chunks(size, form.shape, dtype.itemsize),
             compression=self.compression,
-            fletcher32=False,
         )
 
     def open(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from psyrun.exceptions import StoreError
-from psyrun.store.arraystore import BLOCK_BYTES, row_blocks
+from psyrun.store.arraycolumns import BLOCK_BYTES, row_blocks
 from psyrun.store.base import Reader
 from psyrun.store.h5fields import Field, field_dtype, field_of
 from psyrun.store.h5reader import TABLE

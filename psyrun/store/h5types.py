@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import h5py
 import numpy as np
 
+from psyrun.store.arrays import narrowed
 from psyrun.store.forms import LONG, Form, UnholdableError
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ def _to_file(block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if block.dtype.kind in "mM":
         return block.view(np.int64)
     if text is not None and text.encoding == _UTF8 and text.length is not None:
-        return np.char.encode(block.astype(np.str_), _UTF8).astype(dtype)
+        return narrowed(
+            np.char.encode(block.astype(np.str_), _UTF8), np.dtype(dtype.str)
+        ).astype(dtype)
     if _is_bytes(dtype):
         rows = np.empty(block.shape, dtype=_BYTES)
         for place, value in np.ndenumerate(block):
@@ -158,9 +161,9 @@ def form_in_file(dataset: h5py.Dataset) -> Form:
     dtype, shape = dataset.dtype, dataset.shape[1:]
     text = h5py.check_string_dtype(dtype)
     if _is_bytes(dtype):
-        return Form(np.dtype("S1"), shape, size=LONG + 1, odd=True)
+        return Form(np.dtype("S1"), shape, size=LONG + 1, odd=True, unbounded=True)
     if text is not None and text.length is None:
-        return Form(np.dtype(("U", LONG + 1)), shape, size=LONG + 1)
+        return Form(np.dtype(("U", LONG + 1)), shape, size=LONG + 1, unbounded=True)
     if text is not None and text.encoding == _UTF8:
         return Form(np.dtype(("U", text.length)), shape, size=text.length)
     if dtype.kind == "S":

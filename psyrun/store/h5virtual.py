@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 import numpy as np
 
-from psyrun.store.arraystore import holding, row_blocks
+from psyrun.store.arraycolumns import row_blocks
+from psyrun.store.arraystore import holding
 from psyrun.store.h5reader import H5Reader
 from psyrun.store.h5types import DTYPE, describe, file_dtype, link_name, new_file, write_rows
 

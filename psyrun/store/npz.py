@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from psyrun.exceptions import StoreError
-from psyrun.store.arraystore import ArrayStore, holding, row_blocks
+from psyrun.store.arraycolumns import row_blocks
+from psyrun.store.arraystore import ArrayStore, holding
 from psyrun.store.base import ArrayColumn, Labelled, Reader
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class NpzStore(ArrayStore):
     """
 
     ext: ClassVar[str] = ".npz"
+    allow_pickle: bool = False
 
     def __init__(self, *, allow_pickle: bool = False) -> None:
         self.allow_pickle = allow_pickle
@@ -85,6 +87,8 @@ def _write_member(file: zipfile.ZipFile, name: str, column: ArrayColumn) -> None
     """Write a column as an NPY file."""
     import numpy as np
 
+    from psyrun.store.arrays import narrowed
+
     form, size = column.form, len(column)
     info = zipfile.ZipInfo(name + _SUFFIX)
     if form.dtype.kind == "O":
@@ -106,7 +110,7 @@ def _write_member(file: zipfile.ZipFile, name: str, column: ArrayColumn) -> None
         except ValueError:  # longer than 64 KiB: a structure of many fields
             np.lib.format.write_array_header_2_0(member, head)
         for start, stop in row_blocks([column]):
-            block = column.array(start, stop).astype(dtype, order="C", copy=False)
+            block = narrowed(column.array(start, stop), dtype)
             data = block.reshape(-1).view(np.uint8).data
             for place in range(0, len(data), _WRITE_BYTES):
                 member.write(data[place : place + _WRITE_BYTES])
@@ -117,15 +121,14 @@ class NpzReader(Reader):
 
     def __init__(self, path: Path, *, allow_pickle: bool) -> None:
         self.path, self.allow_pickle = path, allow_pickle
+        self._raw = path.open("rb")  # for itself: the file may be replaced meanwhile
+        self._closing = weakref.finalize(self, self._raw.close)
+        self._whole: tuple[str, NDArray[Any]] | None = None
         try:
-            self._raw = path.open("rb")  # for itself: the file may be replaced meanwhile
-            self._closing = weakref.finalize(self, self._raw.close)
             self._file = zipfile.ZipFile(self._raw)
             members = [i for i in self._file.infolist() if i.filename.endswith(_SUFFIX)]
             self._members = {info.filename.removesuffix(_SUFFIX): info for info in members}
             self._heads = {name: self._head(info) for name, info in self._members.items()}
-        except FileNotFoundError:
-            raise
         except Exception as err:  # a damaged zip file may raise anything
             self.close()
             if isinstance(err, OSError):
@@ -144,40 +147,52 @@ class NpzReader(Reader):
         import numpy as np
 
         with self._file.open(info) as member:
-            read = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[np.lib.format.read_magic(member)]
-            return (*read(member), member.tell())
+            # version 3 is 2 with names of UTF-8
+            version = np.lib.format.read_magic(member)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            return (*read(member, max_header_size=info.file_size), member.tell())
 
     def form(self, name: str) -> Form:
         """Tell what a column is like; see `Reader.form`."""
         from psyrun.store.forms import Form
 
         shape, _, dtype, _ = self._heads[name]
-        return Form(dtype, shape[1:], size=_longest(dtype))
+        # of texts it tells the characters, not the bytes of UTF-8
+        return Form(dtype, shape[1:], size=_longest(dtype), unbounded=dtype.kind == "U")
 
     def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """Read some rows of a column; see `Reader.read`."""
-        import numpy as np
-
         info = self._members[name]
         shape, fortran_order, dtype, head = self._heads[name]
         whole = dtype.hasobject or fortran_order
         if not whole and info.compress_type == zipfile.ZIP_STORED:
             return self._read_stored(info, (shape, dtype, head), start, stop)
+        if self._whole is None or self._whole[0] != name:
+            self._whole = name, self._read_whole(info, dtype)
+        return self._whole[1][start:stop]
+
+    def _read_whole(self, info: zipfile.ZipInfo, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Read a column that can't be read in parts."""
+        import numpy as np
+
         with self._file.open(info) as member:
             try:
-                array = np.lib.format.read_array(member, allow_pickle=self.allow_pickle)
+                return np.lib.format.read_array(
+                    member, allow_pickle=self.allow_pickle, max_header_size=info.file_size
+                )
             except ValueError as err:
                 if not dtype.hasobject or self.allow_pickle:
                     raise
+                name = info.filename.removesuffix(_SUFFIX)
                 raise StoreError(
                     f"{self.path} holds {name!r} as pickled objects, which can do anything "
                     "when they are loaded; if you trust it, load it with "
                     "NpzStore(allow_pickle=True)"
                 ) from err
-            return array[start:stop]
 
     def _read_stored(
         self,
@@ -199,12 +214,15 @@ class NpzReader(Reader):
         extra = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
         file.seek(info.header_offset + _HEAD_BYTES + extra + head_bytes + start * row_bytes)
         wanted = (stop - start) * row_bytes
+        if head_bytes + stop * row_bytes > info.file_size:
+            raise StoreError(f"{self.path} is damaged at {info.filename!r}")
         if wanted and file.readinto(array.reshape(-1).view(np.uint8).data) != wanted:
             raise StoreError(f"{self.path} ends within {info.filename!r}")
         return array
 
     def close(self) -> None:
         """Let go of the file."""
+        self._whole = None
         self._closing()
 
 

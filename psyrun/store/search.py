@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from psyrun.store.arraystore import BLOCK_BYTES
+from psyrun.store.arraycolumns import BLOCK_BYTES
 from psyrun.store.evaluate import checked_forms, comparable, holds
 from psyrun.store.query import parse_query
 

@@ -18,7 +18,7 @@ LAYERS = {
     "output guard syntax scopes reads effects definitions pickling git",
     2: "store scheduler localmodules filedeps filedigests packages reach",
     3: "workdir journal runfile jobs snapshot code presentcode fingerprint",
-    4: "state gather partial merge resultfile present backend failures follow pool "
+    4: "state journalreader gather partial merge resultfile present backend failures follow pool "
     "inspection findings codediff",
     5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submitted "
     "results",
@@ -38,8 +38,9 @@ SAME_LAYER = {
     "runfile": "workdir",
     "fingerprint": "code",
     "presentcode": "code",
-    "gather": "state",
-    "merge": "gather state",
+    "journalreader": "state",
+    "gather": "journalreader state",
+    "merge": "gather journalreader state",
     "partial": "merge state",
     "resultfile": "merge partial",
     "present": "state",

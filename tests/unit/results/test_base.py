@@ -7,7 +7,7 @@ from psyrun.pspace import Param
 from psyrun.results import Results
 from psyrun.results.base import About
 from psyrun.results.columns import HeldColumn, PickedColumn
-from psyrun.store.arraystore import ListColumn
+from psyrun.store.arraycolumns import ListColumn
 
 SPACE = Param(a=[1, 2, 3, 4])
 STATES = bytes([2, 1, 2, 0])
