@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import h5py
-    from numpy.typing import NDArray
-
     from psyrun.store.base import ArrayColumn, Labelled, Reader
     from psyrun.store.forms import Form
     from psyrun.store.h5reader import H5Reader
@@ -157,7 +155,7 @@ class H5Store(ArrayStore):
 
             write_virtual(path, self, self.node, columns, labels)
             return
-        from psyrun.store.h5types import describe, new_file
+        from psyrun.store.h5types import describe, new_file, write_rows
 
         with new_file(path, self.node, labels) as group:
             datasets = {}
@@ -168,7 +166,7 @@ class H5Store(ArrayStore):
             for start, stop in row_blocks(columns.values()):
                 for name, column in columns.items():
                     with holding(self, name):
-                        _fill(datasets[name], column.array(start, stop), start)
+                        write_rows(datasets[name], start, column.array(start, stop))
 
     def _create(self, group: h5py.Group, name: str, column: ArrayColumn) -> h5py.Dataset:
         """Make the empty dataset of a column."""
@@ -234,10 +232,3 @@ def _chunks(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
         axis += 1
     return (max(1, _CHUNK_BYTES // row_bytes), *extents)
 
-
-def _fill(dataset: h5py.Dataset, block: NDArray[Any], start: int) -> None:
-    """Write rows into a dataset."""
-    from psyrun.store.h5types import to_file
-
-    if block.size:
-        dataset[start : start + len(block)] = to_file(block, dataset.dtype)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from psyrun.store.base import Labelled
 
-__all__ = ["file_dtype", "form_in_file", "from_file", "link_name", "to_file"]
+__all__ = ["file_dtype", "form_in_file", "from_file", "link_name", "write_rows"]
 
 _BYTES = h5py.vlen_dtype(np.dtype(np.uint8))
 _UTF8 = "utf-8"
@@ -124,6 +124,19 @@ def to_file(block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
             rows[place] = np.frombuffer(value, np.uint8)
         return rows
     return block.astype(object) if text is not None and text.length is None else block
+
+
+def write_rows(dataset: h5py.Dataset, start: int, block: NDArray[Any]) -> None:
+    """Write rows of a column into its dataset."""
+    rows = to_file(block, dataset.dtype)
+    if not block.size:
+        return
+    if _is_bytes(dataset.dtype):  # h5py takes bytes of equal length for one more axis
+        there = dataset.id.get_space()
+        there.select_hyperslab((start, *[0] * (rows.ndim - 1)), rows.shape)
+        dataset.id.write(h5py.h5s.create_simple(rows.shape), there, rows)
+    else:
+        dataset[start : start + len(rows)] = rows
 
 
 def form_in_file(dataset: h5py.Dataset) -> Form:

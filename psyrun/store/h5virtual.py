@@ -15,7 +15,7 @@ import numpy as np
 
 from psyrun.store.arraystore import holding, row_blocks
 from psyrun.store.h5reader import H5Reader
-from psyrun.store.h5types import DTYPE, describe, file_dtype, link_name, new_file, to_file
+from psyrun.store.h5types import DTYPE, describe, file_dtype, link_name, new_file, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,8 +125,7 @@ class _Copies:
         for first, last in ranges:
             for low, high in row_blocks([column], first, last):
                 block = column.array(low, high)
-                if block.size:
-                    dataset[place : place + len(block)] = to_file(block, dtype)
+                write_rows(dataset, place, block)
                 place += len(block)
         return dataset
 

@@ -444,8 +444,11 @@ class TestNpzStoreWithObjects(ValuesContract):
 class TestH5Store(ArrayStoreContract):
     store = H5Store()
 
-    def test_bytes_that_end_in_nul_come_back(self, path):
-        values = [b"a\0", b"", b"\0\0"]
+    @pytest.mark.parametrize(
+        "values",
+        [[b"a\0", b"", b"\0\0"], [b"\0"], [b"\0", b"\1"], [b"a\0", b"b\0"], [b"x" * 300]],
+    )
+    def test_bytes_that_end_in_nul_or_are_long_come_back(self, path, values):
         assert list(self.round_trip(path, {"y": values})["y"]) == values
 
     def test_columns_are_datasets_that_can_grow(self, path):
