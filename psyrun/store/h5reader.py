@@ -12,7 +12,16 @@ import numpy as np
 
 from psyrun.exceptions import StoreError
 from psyrun.store.base import Reader
-from psyrun.store.h5types import NAME, NODE, UNITS, form_in_file, from_file, true_name
+from psyrun.store.h5types import (
+    NAME,
+    NODE,
+    UNITS,
+    form_in_file,
+    form_of_any_length,
+    from_file,
+    has_any_length,
+    true_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["H5Reader"]
 
+_BLOCK_ROWS = 1 << 12
 _MOST_FILES = 100
 """How many sources of a virtual dataset are read at once: HDF5 opens all of them."""
 
@@ -60,6 +70,7 @@ class H5Reader(Reader):
             # h5py tells of damage in many ways
             raise StoreError(f"{path} is damaged ({type(err).__name__}: {err})") from err
         self._bounds: dict[str, list[int]] = {}
+        self._forms: dict[str, Form] = {}
 
     def _open_group(self, node: str) -> None:
         group = self._file.get(node)
@@ -93,8 +104,19 @@ class H5Reader(Reader):
         return self._datasets[name]
 
     def form(self, name: str) -> Form:
-        """Tell what a column is like; see `Reader.form`."""
-        return form_in_file(self._datasets[name])
+        """Tell what a column is like; see `Reader.form`.
+
+        Texts and bytes of any length are read: other formats are as wide as the longest.
+        """
+        if name not in self._forms:
+            dataset = self._datasets[name]
+            if has_any_length(dataset):
+                starts = range(0, self.size, _BLOCK_ROWS)
+                read = (self.read(name, start, start + _BLOCK_ROWS) for start in starts)
+                self._forms[name] = form_of_any_length(dataset, read)
+            else:
+                self._forms[name] = form_in_file(dataset)
+        return self._forms[name]
 
     def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """Read some rows of a column; see `Reader.read`."""

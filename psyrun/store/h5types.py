@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -12,7 +13,7 @@ import numpy as np
 from psyrun.store.forms import LONG, Form, UnholdableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -139,14 +140,30 @@ def write_rows(dataset: h5py.Dataset, start: int, block: NDArray[Any]) -> None:
         dataset[start : start + len(rows)] = rows
 
 
+def has_any_length(dataset: h5py.Dataset) -> bool:
+    """Whether the texts or bytes of a dataset are of any length, so that its type tells none."""
+    text = h5py.check_string_dtype(dataset.dtype)
+    return _is_bytes(dataset.dtype) or (text is not None and text.length is None)
+
+
+def form_of_any_length(dataset: h5py.Dataset, blocks: Iterable[NDArray[Any]]) -> Form:
+    """Tell the form of such a dataset from its rows, which are kept as objects in any case."""
+    shape, kind = dataset.shape[1:], "S" if _is_bytes(dataset.dtype) else "U"
+    size = longest = LONG + 1
+    odd = False
+    for value in chain.from_iterable(block.flat for block in blocks):
+        longest = max(longest, len(value))
+        if kind == "S":
+            odd = odd or value[-1:] == b"\0"
+        else:
+            size = max(size, len(value.encode()))
+    return Form(np.dtype((kind, longest)), shape, size=max(size, longest), odd=odd)
+
+
 def form_in_file(dataset: h5py.Dataset) -> Form:
-    """Tell the form of a dataset's rows, going by its type."""
+    """Tell the form of a dataset's rows, going by its type, which is not `has_any_length`."""
     dtype, shape = dataset.dtype, dataset.shape[1:]
     text = h5py.check_string_dtype(dtype)
-    if _is_bytes(dtype):
-        return Form(np.dtype("S1"), shape, size=LONG + 1, odd=True)
-    if text is not None and text.length is None:
-        return Form(np.dtype(("U", LONG + 1)), shape, size=LONG + 1)
     if text is not None and text.encoding == _UTF8:
         return Form(np.dtype(("U", text.length)), shape, size=text.length)
     if dtype.kind == "S":

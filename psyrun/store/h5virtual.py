@@ -183,7 +183,7 @@ def _map(layout: h5py.VirtualLayout, run: Any, source: h5py.VirtualSource, place
 def _fill_value(form: Form) -> Any:
     """Return what stands in the file where nothing is mapped."""
     if form.array_dtype.kind in "fc":
-        return form.filler
+        return form.array_dtype.type(form.filler)
     if form.array_dtype.kind in "mM":
         return np.iinfo(np.int64).min
     return None

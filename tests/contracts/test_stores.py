@@ -16,6 +16,7 @@ import tables
 from psyrun.exceptions import StoreError
 from psyrun.resultfile import save
 from psyrun.store import AutodetectStore, H5Store, NpzStore, PickleStore, Store, store_for
+from psyrun.store.arraystore import ReaderColumn
 from psyrun.store.base import Labelled
 
 
@@ -349,6 +350,13 @@ class ArrayStoreContract(ValuesContract):
     def test_a_row_of_what_it_holds_passes_the_check(self, case):
         for value in VALUES[case][0]:
             self.store.check({"y": value})
+
+    @pytest.mark.parametrize("value", ["日" * 1000, b"x" * 1000])
+    def test_long_values_of_hdf5_stay_whole(self, path, tmp_path, value):
+        H5Store().save(tmp_path / "long.h5", {"y": [value, value[:1]]})
+        with H5Store().open(tmp_path / "long.h5") as reader:
+            self.store.save(path, {"y": ReaderColumn(reader, "y")})
+        assert list(self.store.load(path)["y"]) == [value, value[:1]]
 
     def test_texts_among_numbers_are_refused(self, path):
         with pytest.raises(

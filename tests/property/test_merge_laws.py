@@ -48,7 +48,7 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
     "truths": st.booleans(),
     "complex": st.sampled_from([1j, 2 - 0.5j]),
     "texts": TEXTS,
-    "long": TEXTS | st.just("日" * 200),
+    "long": TEXTS | st.just("日" * 500),
     "bytes": st.sampled_from([b"", b"a", b"\xff" * 5, b"x" * 300]),
     "days": st.sampled_from([DAY, DAY + 5]),
     "lists": st.lists(INTEGERS, max_size=3),
@@ -67,12 +67,12 @@ class Made:
     `expected` holds the result of each row that is done, with the run that wins.
     """
 
-    desk: Desk
+    desk: Desk = field(repr=False)
     space: ParameterSpace
     expected: dict[int, dict[str, Any]] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
-    gaps: set[str] = field(default_factory=set)
-    run: Any = None
+    left: list[str] = field(default_factory=list)
+    run: Any = field(default=None, repr=False)
 
     def values(self, name: str) -> list[Any]:
         done = sorted(self.expected)
@@ -147,22 +147,20 @@ def _leave(
         mine = [row for start, stop in share for row in range(start, stop)]
         done = {row: draw(results(made.kinds, gaps=gaps)) for row in mine}
         store = draw(st.sampled_from(SOURCES))
+        made.left.append(f"{job.name} {store and store.description}: {done} of {space}")
         if store is None:
             desk.journal(job, dict(draw(st.permutations(list(done.items())))))
         else:
             desk.store = store
             desk.partial(job, done)
         for row, result in done.items():
-            _expect(made, moved[row] if is_moved else row, result, (code == "code", number))
+            _expect(made, moved[row] if is_moved else row, result, (code == "code", not is_moved, number))
 
 
-RANKS: dict[int, tuple[bool, int]] = {}
-
-
-def _expect(made: Made, row: int, result: dict[str, Any], rank: tuple[bool, int]) -> None:
+def _expect(made: Made, row: int, result: dict[str, Any], rank: tuple[bool, bool, int]) -> None:
     if row < 0:
         return
-    known = made.expected.get(row, {}).get("", (False, -1))
+    known = made.expected.get(row, {}).get("", (False, False, -1))
     if rank >= known:
         made.expected[row] = {**result, "": rank}
 
