@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["to_array", "values_of"]
+__all__ = ["narrowed", "to_array", "values_of"]
 
 
 def to_array(values: Sequence[Any] | NDArray[Any], form: Form) -> NDArray[Any]:
@@ -122,8 +122,10 @@ def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Convert an array to another type that holds the same values."""
     if array.dtype == dtype:
         return array
-    found = array.astype(dtype)
     kinds = array.dtype.kind + dtype.kind
+    if kinds in {"UU", "SS"}:
+        return narrowed(array, dtype)
+    found = array.astype(dtype)
     if kinds in {"if", "uf", "ic", "uc"} and array.dtype.itemsize > 4:
         if array.size and is_wide(array):
             raise UnholdableError("integers beyond 2**53 together with other numbers or gaps")
@@ -131,6 +133,21 @@ def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         found.astype(array.dtype), array, equal_nan=True
     ):
         raise UnholdableError(f"times too far apart for {dtype}")
+    return found
+
+
+def narrowed(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Convert texts or bytes to a type of fixed width, which numpy else cuts them to.
+
+    Raises
+    ------
+    UnholdableError
+        If one is wider than that.
+    """
+    found = array.astype(dtype)
+    narrower = array.dtype == OBJECT or array.dtype.itemsize > dtype.itemsize
+    if narrower and not np.array_equal(found, array):
+        raise UnholdableError(f"a value that is wider than the {dtype.itemsize} bytes of others")
     return found
 
 

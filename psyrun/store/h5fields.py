@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from psyrun.store.arrays import narrowed
 from psyrun.store.forms import OBJECT, Form, UnholdableError
 
 if TYPE_CHECKING:
@@ -106,10 +107,14 @@ class Field:
     def to_field(self, block: NDArray[Any]) -> NDArray[Any]:
         """Convert rows of the column for the field."""
         if self.form.dtype.kind == "U":
-            return np.char.encode(block.astype(np.str_), "utf-8")
+            encoded = np.char.encode(block.astype(np.str_), "utf-8")
+            return narrowed(encoded, field_dtype(self.form))
         if self.form.dtype.kind in "mM":
             return block.view(_INT64)
-        return block.astype(field_dtype(self.form), copy=False)
+        dtype = field_dtype(self.form)
+        if dtype.kind == "S":
+            return narrowed(block, dtype)
+        return block.astype(dtype, copy=False)
 
     def from_field(self, block: NDArray[Any]) -> NDArray[Any]:
         """Convert rows of the field to what the column's form says."""

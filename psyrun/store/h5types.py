@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import h5py
 import numpy as np
 
+from psyrun.store.arrays import narrowed
 from psyrun.store.forms import LONG, Form, UnholdableError
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def to_file(block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if block.dtype.kind in "mM":
         return block.view(np.int64)
     if text is not None and text.encoding == _UTF8 and text.length is not None:
-        return np.char.encode(block.astype(np.str_), _UTF8).astype(dtype)
+        return narrowed(np.char.encode(block.astype(np.str_), _UTF8), dtype)
     if _is_bytes(dtype):
         rows = np.empty(block.shape, dtype=_BYTES)
         for place, value in np.ndenumerate(block):

@@ -25,6 +25,7 @@ __all__ = ["NpzStore"]
 _SUFFIX = ".npy"
 _WRITE_BYTES = 256 << 10
 """At once: the system takes twice as long for the same bytes in large pieces."""
+_BLOCK_ROWS = 1 << 14
 _HEAD_BYTES = 30
 """Of a member of a zip file; its name and its extra field come behind these."""
 
@@ -84,6 +85,8 @@ def _write_member(file: zipfile.ZipFile, name: str, column: ArrayColumn) -> None
     """Write a column as an NPY file."""
     import numpy as np
 
+    from psyrun.store.arrays import narrowed
+
     form, size = column.form, len(column)
     info = zipfile.ZipInfo(name + _SUFFIX)
     if form.dtype.kind == "O":
@@ -105,7 +108,10 @@ def _write_member(file: zipfile.ZipFile, name: str, column: ArrayColumn) -> None
         except ValueError:  # longer than 64 KiB: a structure of many fields
             np.lib.format.write_array_header_2_0(member, head)
         for start, stop in row_blocks([column]):
-            block = column.array(start, stop).astype(dtype, order="C", copy=False)
+            block = column.array(start, stop)
+            if dtype.kind in "US":
+                block = narrowed(block, dtype)
+            block = np.ascontiguousarray(block, dtype)
             data = block.reshape(-1).view(np.uint8).data
             for place in range(0, len(data), _WRITE_BYTES):
                 member.write(data[place : place + _WRITE_BYTES])
@@ -116,6 +122,7 @@ class NpzReader(Reader):
 
     def __init__(self, path: Path, *, allow_pickle: bool) -> None:
         self.path, self.allow_pickle = path, allow_pickle
+        self._sizes: dict[str, int] = {}
         try:
             self._raw = path.open("rb")  # for itself: the file may be replaced meanwhile
             self._closing = weakref.finalize(self, self._raw.close)
@@ -154,7 +161,22 @@ class NpzReader(Reader):
         from psyrun.store.forms import Form
 
         shape, _, dtype, _ = self._heads[name]
-        return Form(dtype, shape[1:], size=_longest(dtype))
+        if name not in self._sizes:
+            self._sizes[name] = self._longest(name, dtype)
+        return Form(dtype, shape[1:], size=self._sizes[name])
+
+    def _longest(self, name: str, dtype: np.dtype[Any]) -> int:
+        """Count the bytes that a text in UTF-8, or bytes, have at most; texts are read."""
+        import numpy as np
+
+        if dtype.kind != "U":
+            return dtype.itemsize if dtype.kind == "S" else 0
+        longest = dtype.itemsize // 4
+        for start in range(0, self.size, _BLOCK_ROWS):
+            texts = self.read(name, start, min(start + _BLOCK_ROWS, self.size))
+            if not texts.tobytes().isascii():
+                longest = max(longest, np.char.encode(texts, "utf-8").dtype.itemsize)
+        return longest
 
     def read(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """Read some rows of a column; see `Reader.read`."""
@@ -206,7 +228,3 @@ class NpzReader(Reader):
         """Let go of the file."""
         self._closing()
 
-
-def _longest(dtype: np.dtype[Any]) -> int:
-    """Count the bytes that a text or bytes of a type have at most."""
-    return {"U": dtype.itemsize // 4, "S": dtype.itemsize}.get(dtype.kind, 0)

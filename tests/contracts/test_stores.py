@@ -358,6 +358,14 @@ class ArrayStoreContract(ValuesContract):
             self.store.save(path, {"y": ReaderColumn(reader, "y")})
         assert list(self.store.load(path)["y"]) == [value, value[:1]]
 
+    @pytest.mark.parametrize("source", [NpzStore(), H5Store(), H5Store(layout="table")])
+    def test_texts_of_other_formats_stay_whole(self, path, tmp_path, source):
+        values = ["äöü", "日本", "", "a" * 5, "\U0001f600"]
+        source.save(tmp_path / f"s{source.ext}", {"y": values})
+        with source.open(tmp_path / f"s{source.ext}") as reader:
+            self.store.save(path, {"y": ReaderColumn(reader, "y")})
+        assert list(self.store.load(path)["y"]) == values
+
     def test_texts_among_numbers_are_refused(self, path):
         with pytest.raises(
             StoreError, match="cannot hold 'y': numbers in some rows and texts in others"
