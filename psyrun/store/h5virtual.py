@@ -146,6 +146,8 @@ def _virtual(
     """Make the virtual dataset of a column."""
     form = column.form
     dtype = file_dtype(form)
+    if not len(column) or 0 in form.shape:
+        return copies.copy(group, name, column, [(0, len(column))])
     layout = h5py.VirtualLayout((len(column), *form.shape), dtype)
     left = []
     for run in runs:
@@ -162,8 +164,6 @@ def _virtual(
         for start, stop in left:
             _map(layout, _Range(start, stop), source, place)
             place += stop - start
-    if not len(column):
-        return copies.copy(group, name, column, [])
     return group.create_virtual_dataset(link_name(name), layout, fillvalue=_fill_value(form))
 
 
