@@ -58,6 +58,11 @@ class JournalReader(Reader):
         Names of parameters. Where a result overrides one in some rows only, the others hold
         `ABSENT`: the values are the space's to tell. Rows that lack another name have NaN.
 
+    Attributes
+    ----------
+    lacking : set of str
+        Parameters that some results override and others do not; known once a form is.
+
     Raises
     ------
     WorkdirError
@@ -67,6 +72,7 @@ class JournalReader(Reader):
     def __init__(self, source: Source, parameters: Collection[str] = ()) -> None:
         self.path, self.parameters = source.path, parameters
         self.size = rows.count(source.done)
+        self.lacking: set[str] = set()
         self._forms: Forms | None = None
         self._names: list[str] | None = None
         self._kept: tuple[int, Columns] = (-1, {})
@@ -114,7 +120,11 @@ class JournalReader(Reader):
                 block = self._block(number)
                 for each in names:
                     values = block.get(each, [ABSENT if each in self.parameters else NAN])
-                    self._forms.add(each, [v for v in values if v is not ABSENT])
+                    given = [v for v in values if v is not ABSENT]
+                    if len(given) < len(values):
+                        self.lacking.add(each)
+                    if given:
+                        self._forms.add(each, given)
         return self._forms[name]
 
     def read(self, name: str, start: int, stop: int) -> list[Any]:
@@ -313,6 +323,25 @@ class Layout:
         import numpy as np
 
         return [int(number) for number in np.unique(self.owner)]
+
+    def places(self, number: int, most: int) -> Iterator[NDArray[Any]]:
+        """Yield the places of the rows that are in a source, some at once.
+
+        Parameters
+        ----------
+        number : int
+            The source.
+        most : int
+            How many places at once.
+        """
+        import numpy as np
+
+        runs = np.flatnonzero(self.owner == number)
+        lengths = np.diff(self.starts)[runs]
+        before = np.cumsum(lengths) - lengths
+        places = np.repeat(self.place[runs] - before, lengths) + np.arange(lengths.sum())
+        for start in range(0, len(places), most):
+            yield places[start : start + most]
 
     def pieces(
         self, start: int, stop: int

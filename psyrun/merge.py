@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from psyrun import rows
 from psyrun.columns import NAN, Columns
 from psyrun.exceptions import IneffectiveExcludeWarning
-from psyrun.gather import ABSENT, Layout, Pool
+from psyrun.gather import ABSENT, JournalReader, Layout, Pool
 from psyrun.pspace.selection import Selection, rows_of
 from psyrun.rows import RowState
 from psyrun.store.arraystore import ListColumn
@@ -187,40 +187,48 @@ class ResultColumn:
         """
         from psyrun.store.forms import UnholdableError, joined
 
-        forms = [self._form_of(number) for number in self.merger.layout.sources()]
+        numbers = self.merger.layout.sources()
         try:
-            return joined(forms)
-        except UnholdableError:
-            return joined(
-                self._form_of(number, closely=True) for number in self.merger.layout.sources()
-            )
+            found = joined(map(self._form_of, numbers))
+            _ = found.array_dtype
+        except UnholdableError:  # perhaps because of rows that others have replaced
+            return joined(map(self._form_of_rows, numbers))
+        return found
 
-    def _form_of(self, number: int, *, closely: bool = False) -> Form:
-        """Find the form of a source's column; an array's can tell gaps from NaN if read."""
+    @property
+    def _given(self) -> list[Form]:
+        """What stands where a result is not given, if that is not a gap."""
+        return [self.merger.parameters.forms[self.name]] if self.is_parameter else []
+
+    def _form_of(self, number: int) -> Form:
+        """Find the form of a source's column."""
         from psyrun.store.forms import NOTHING, joined
 
-        pool = self.merger.pool
-        given = [self.merger.parameters.forms[self.name]] if self.is_parameter else []
-        if self.name not in pool.names(number):
-            return joined(given) if given else NOTHING
-        reader = pool.reader(number)
-        form = reader.form(self.name)
-        if closely and form.dtype == float and not form.shape and self._is_nan(number):
-            form = NOTHING
-        # a journal's rows may lack it, then the space tells
-        is_journal = self.merger.state.sources[number].is_journal
-        return joined([form, *given]) if is_journal else form
-
-    def _is_nan(self, number: int) -> bool:
-        import numpy as np
-
+        if self.name not in self.merger.pool.names(number):
+            return joined(self._given) if self._given else NOTHING
         reader = self.merger.pool.reader(number)
-        step = _BLOCK_ROWS
-        blocks = (
-            reader.read(self.name, start, min(start + step, reader.size))
-            for start in range(0, reader.size, step)
-        )
-        return all(bool(np.isnan(block).all()) for block in blocks)
+        form = reader.form(self.name)
+        lacking = isinstance(reader, JournalReader) and self.name in reader.lacking
+        return joined([form, *self._given]) if lacking else form
+
+    def _form_of_rows(self, number: int) -> Form:
+        """Find the form of those of a source's rows that count; arrays of NaN are gaps."""
+        from psyrun.store.forms import NOTHING, form_of, joined
+
+        pool = self.merger.pool
+        if self.name not in pool.names(number):
+            return self._form_of(number)
+        forms = []
+        for places in self.merger.layout.places(number, _BLOCK_ROWS):
+            values: Any = pool.read(number, self.name, places)
+            if isinstance(values, list):
+                kept = [value for value in values if value is not ABSENT]
+                forms += self._given if len(kept) < len(values) else []
+                values = kept
+            is_gap = getattr(values, "ndim", 0) == 1 and values.dtype == float
+            is_gap = is_gap and all(value != value for value in values)  # noqa: PLR0124
+            forms.append(NOTHING if is_gap else form_of(values))
+        return joined(forms)
 
     def array(self, start: int, stop: int) -> NDArray[Any]:
         """Make the array of some rows.
@@ -290,7 +298,8 @@ class Merger:
         self.done = rows.of_state(state.states, RowState.DONE)
         self.size = rows.count(self.done)
         self.pool = Pool(state.sources, store, space.keys())
-        self.by_file = store.virtual and len(self.layout.owner) > MOST_RUNS
+        partials = any(not source.is_journal for source in state.sources)
+        self.by_file = store.virtual and partials and len(self.layout.owner) > MOST_RUNS
         if self.by_file:
             self.layout = Layout(state, by_file=True)
             space = Selection(space, self.layout.rows.tolist())

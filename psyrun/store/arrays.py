@@ -147,7 +147,7 @@ def narrowed(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     found = array.astype(dtype)
     narrower = array.dtype == OBJECT or array.dtype.itemsize > dtype.itemsize
     if narrower and not np.array_equal(found, array):
-        raise UnholdableError(f"a value that is wider than the {dtype.itemsize} bytes of others")
+        raise UnholdableError(f"a value that does not fit into {dtype}")
     return found
 
 

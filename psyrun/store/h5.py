@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import h5py
+
     from psyrun.store.base import ArrayColumn, Labelled, Reader
     from psyrun.store.forms import Form
     from psyrun.store.h5reader import H5Reader
@@ -231,4 +232,3 @@ def _chunks(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
         row_bytes *= extents[axis]
         axis += 1
     return (max(1, _CHUNK_BYTES // row_bytes), *extents)
-

@@ -142,7 +142,7 @@ def write_rows(dataset: h5py.Dataset, start: int, block: NDArray[Any]) -> None:
 
 
 def has_any_length(dataset: h5py.Dataset) -> bool:
-    """Whether the texts or bytes of a dataset are of any length, so that its type tells none."""
+    """Whether texts or bytes of a dataset are of any length: its type tells none."""
     text = h5py.check_string_dtype(dataset.dtype)
     return _is_bytes(dataset.dtype) or (text is not None and text.length is None)
 
@@ -162,13 +162,14 @@ def form_of_any_length(dataset: h5py.Dataset, blocks: Iterable[NDArray[Any]]) ->
 
 
 def form_in_file(dataset: h5py.Dataset) -> Form:
-    """Tell the form of a dataset's rows, going by its type, which is not `has_any_length`."""
+    """Tell the form of a dataset's rows by its type; see `has_any_length` for others."""
     dtype, shape = dataset.dtype, dataset.shape[1:]
     text = h5py.check_string_dtype(dtype)
     if text is not None and text.encoding == _UTF8:
         return Form(np.dtype(("U", text.length)), shape, size=text.length)
     if dtype.kind == "S":
-        return Form(dtype, shape, size=dtype.itemsize)
+        plain = np.dtype(dtype.str)  # without metadata of h5py, of which numpy warns
+        return Form(plain, shape, size=dtype.itemsize)
     return Form(_numpy_dtype(dataset), shape)
 
 

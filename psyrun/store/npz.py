@@ -227,4 +227,3 @@ class NpzReader(Reader):
     def close(self) -> None:
         """Let go of the file."""
         self._closing()
-
