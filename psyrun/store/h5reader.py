@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
-import numpy as np
 
 from psyrun.exceptions import StoreError
 from psyrun.store.base import Reader
+from psyrun.store.h5mapped import MappedRows, Sources
 from psyrun.store.h5types import (
     NAME,
     NODE,
@@ -24,7 +21,7 @@ from psyrun.store.h5types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -33,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["H5Reader"]
 
 _BLOCK_ROWS = 1 << 12
-_MOST_FILES = 100
-"""How many sources of a virtual dataset are read at once: HDF5 opens all of them."""
 
 
 class H5Reader(Reader):
@@ -69,7 +64,8 @@ class H5Reader(Reader):
                 raise
             # h5py tells of damage in many ways
             raise StoreError(f"{path} is damaged ({type(err).__name__}: {err})") from err
-        self._bounds: dict[str, list[int]] = {}
+        self._sources = Sources(path, self._file)
+        self._mapped: dict[str, MappedRows] = {}
         self._forms: dict[str, Form] = {}
 
     def _open_group(self, node: str) -> None:
@@ -124,41 +120,16 @@ class H5Reader(Reader):
         start, stop, _ = slice(start, stop).indices(self.size)
         try:
             if dataset.is_virtual:
-                parts = list(self._parts(name, start, max(start, stop)))
-                blocks = [from_file(dataset, low, high) for low, high in parts]
-                return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+                if name not in self._mapped:
+                    self._mapped[name] = MappedRows(dataset, self._sources)
+                return self._mapped[name].read(start, stop)
             return from_file(dataset, start, stop)
         except StoreError:
             raise
         except Exception as err:  # h5py tells of damage in many ways
             raise StoreError(f"{self.path} cannot be read at {name!r} ({err})") from err
 
-    def _parts(self, name: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Cut rows of a virtual dataset, so that few of its sources are opened at once."""
-        if name not in self._bounds:
-            self._bounds[name] = self._checked_sources(name)
-        bounds = self._bounds[name]
-        inner = bounds[bisect_right(bounds, start) : bisect_left(bounds, stop)]
-        cuts = [start, *inner[_MOST_FILES - 1 :: _MOST_FILES], stop]
-        yield from pairwise(cuts)
-
-    def _checked_sources(self, name: str) -> list[int]:
-        """Make sure that all sources are there, where HDF5 would give NaN; return their bounds.
-
-        Raises
-        ------
-        StoreError
-            If a file is not there.
-        """
-        sources = self._datasets[name].virtual_sources()
-        for file in {source.file_name for source in sources} - {"."}:
-            if not (self.path.parent / file).is_file() and not Path(file).is_file():
-                raise StoreError(
-                    f"{self.path} is virtual: it holds no rows itself, and {file}, where some "
-                    "of its rows are, is not there; bring it back, or run the task again"
-                )
-        return sorted(int(source.vspace.get_select_bounds()[0][0]) for source in sources)
-
     def close(self) -> None:
         """Let go of the file."""
+        self._sources.close()
         self._file.close()

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from psyrun.store.arraystore import holding, row_blocks
+from psyrun.store.h5mapped import escaped
 from psyrun.store.h5reader import H5Reader
 from psyrun.store.h5types import DTYPE, describe, file_dtype, link_name, new_file, write_rows
 
@@ -89,6 +90,8 @@ class _Origins:
 
     def _look(self, path: Path) -> dict[str, _Origin]:
         file = os.path.relpath(path.absolute(), self.folder)
+        if not (self.folder / file).exists():  # a link is among the folders
+            file = os.path.relpath(path.resolve(), self.folder.resolve())
         with H5Reader(path, self.node) as reader:
             datasets = {name: reader.dataset(name) for name in reader.names}
             return {
@@ -155,11 +158,12 @@ def _virtual(
         if origin is None or not _fits(origin, form, dtype):
             left.append((run.start, run.stop))
             continue
-        source = h5py.VirtualSource(origin.file, origin.name, origin.shape, dtype=origin.dtype)
+        names = escaped(origin.file), escaped(origin.name)
+        source = h5py.VirtualSource(*names, origin.shape, dtype=origin.dtype)
         _map(layout, run, source, run.place)
     if left:
         copied = copies.copy(copies.group, name, column, left)
-        source = h5py.VirtualSource(".", copied.name, copied.shape, dtype=dtype)
+        source = h5py.VirtualSource(".", escaped(copied.name), copied.shape, dtype=dtype)
         place = 0
         for start, stop in left:
             _map(layout, _Range(start, stop), source, place)
