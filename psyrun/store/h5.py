@@ -188,11 +188,11 @@ class H5Store(ArrayStore):
     def open(self, filename: str | os.PathLike[str]) -> H5Reader | TableReader:
         """Open a file of either layout to read parts of it; see `Store.open`."""
         from psyrun.store.h5reader import H5Reader
-        from psyrun.store.h5table import TableReader, holds_table
+        from psyrun.store.h5table import TableReader, table_node
 
         path = Path(filename)
-        if holds_table(path, self.node):
-            return TableReader(path, self.node)
+        if node := table_node(path, self.node):
+            return TableReader(path, node)
         return H5Reader(path, self.node)
 
     def labels(self, reader: Reader) -> tuple[Mapping[str, str], Mapping[str, str]]:

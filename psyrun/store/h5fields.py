@@ -21,6 +21,9 @@ __all__ = ["Field", "check_table_form", "field_dtype", "field_of"]
 WIDEST = 4096
 """Texts and bytes of more bytes than this are refused: each row is as wide as the longest."""
 
+NODE = "psyrun_node"
+"""The attribute of a file that names the group of its columns."""
+
 _TEXT = "text"
 _INT64 = np.dtype(np.int64)
 

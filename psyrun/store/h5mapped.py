@@ -150,9 +150,7 @@ class MappedRows:
             lower: list[int] = [0] * (rows.ndim - source.ndim)
             corner = (*lower, *(slice(0, extent) for extent in source.shape[1:]))
             where: Any = (slice(low - start, high - start), *corner)
-            rows[where] = from_file(
-                source, place, place + high - low
-            )
+            rows[where] = from_file(source, place, place + high - low)
         return rows
 
     @property

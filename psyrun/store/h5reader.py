@@ -8,10 +8,10 @@ import h5py
 
 from psyrun.exceptions import StoreError
 from psyrun.store.base import Reader
+from psyrun.store.h5fields import NODE
 from psyrun.store.h5mapped import MappedRows, Sources
 from psyrun.store.h5types import (
     NAME,
-    NODE,
     UNITS,
     form_in_file,
     form_of_any_length,

@@ -24,7 +24,7 @@ import numpy as np
 from psyrun.exceptions import StoreError
 from psyrun.store.arraystore import BLOCK_BYTES, row_blocks
 from psyrun.store.base import Reader
-from psyrun.store.h5fields import Field, field_dtype, field_of
+from psyrun.store.h5fields import NODE, Field, field_dtype, field_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,8 +42,8 @@ __all__ = [
     "cause",
     "check_whole",
     "hdf5_errors",
-    "holds_table",
     "quietly",
+    "table_node",
     "write_table",
 ]
 
@@ -96,6 +96,7 @@ def write_table(
     settings = {"filters": tables.Filters(**filters), "chunk_cache_size": 0}
     with hdf5_errors(), quietly(), tables.open_file(str(path), "w", **settings) as file:
         table = _create(file, node, fields, max(map(len, columns.values()), default=0))
+        file.root._v_attrs[NODE] = node  # noqa: SLF001 - PyTables' way
         for name, value in labels.attributes.items():
             file.get_node(node)._v_attrs[name] = value  # noqa: SLF001 - PyTables' way
         for place, field in enumerate(fields):
@@ -219,20 +220,30 @@ def _fill(table: tables.Table, fields: list[Field], columns: Mapping[str, ArrayC
         table.append(rows)
 
 
-def holds_table(path: Path, node: str) -> bool:
-    """Tell whether a file holds a table in a group; a file that cannot be read does not."""
+def table_node(path: Path, node: str) -> str | None:
+    """Tell the group of a file that holds a table: that one, or where it is not there, its own.
+
+    Returns
+    -------
+    str or None
+        None if there is no table, or the file cannot be read.
+    """
     import h5py
 
     try:
         with h5py.File(path, "r", locking=False) as file:
-            item = file.get(f"{node}/{TABLE}")
-            return isinstance(item, h5py.Dataset) and _is_table(item.attrs.get("CLASS"))
+            own = [_text(file.attrs[NODE])] if node not in file and NODE in file.attrs else []
+            for group in (node, *own):
+                item = file.get(f"{group}/{TABLE}")
+                if isinstance(item, h5py.Dataset) and _text(item.attrs.get("CLASS")) == "TABLE":
+                    return group
     except OSError:
-        return False
+        pass
+    return None
 
 
-def _is_table(mark: Any) -> bool:
-    return mark in (b"TABLE", "TABLE")
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 class TableReader(Reader):

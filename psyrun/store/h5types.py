@@ -12,6 +12,7 @@ import numpy as np
 
 from psyrun.store.arrays import narrowed
 from psyrun.store.forms import LONG, Form, UnholdableError
+from psyrun.store.h5fields import NODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,9 +29,6 @@ _UTF8 = "utf-8"
 
 DTYPE, NAME, UNITS = "dtype", "name", "units"
 """Attributes of a dataset."""
-
-NODE = "psyrun_node"
-"""The attribute of a file that names the group of its columns."""
 
 
 def link_name(name: str) -> str:
