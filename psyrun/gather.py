@@ -7,7 +7,9 @@ what a CRC proved whole.
 from __future__ import annotations
 
 import resource
+import shutil
 import tempfile
+import weakref
 from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ from psyrun.journalreader import JournalReader
 from psyrun.rows import RowState
 from psyrun.store import NpzStore, store_for
 from psyrun.store.arraycolumns import ReaderColumn
-from psyrun.store.base import Reader
+from psyrun.store.base import Labelled, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -95,7 +97,7 @@ def open_source(source: Source, store: Store, parameters: Collection[str] = ()) 
 
 def _open_files() -> int:
     """Say how many sources may be open at once: half of what the system allows."""
-    return max(2, min(_MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+    return max(1, min(_MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
 
 
 class Pool:
@@ -124,7 +126,8 @@ class Pool:
         self._openings: Counter[int] = Counter()
         self._names: dict[int, Sequence[str]] = {}
         self._forms: dict[int, Forms] = {}
-        self._spilled: tempfile.TemporaryDirectory[str] | None = None
+        self._lacking: dict[int, Collection[str]] = {}
+        self._folder: Path | None = None
 
     def names(self, number: int) -> Sequence[str]:
         """Name the results that a source has."""
@@ -134,16 +137,26 @@ class Pool:
             self._names[number] = found
         return self._names[number]
 
+    def lacking(self, number: int) -> Collection[str]:
+        """Name the parameters that some results of a source override and others do not."""
+        self._find_forms(number)
+        return self._lacking[number]
+
     def form(self, number: int, name: str) -> Form:
         """Tell what a column of a source is like; those of all are found at once."""
+        self._find_forms(number)
+        return self._forms[number][name]
+
+    def _find_forms(self, number: int) -> None:
         from psyrun.store.forms import Forms
 
-        if number not in self._forms:
-            reader, forms = self.reader(number), Forms()
-            for each in self.names(number):
-                forms.join(each, lambda each=each: reader.form(each))  # type: ignore[misc]
-            self._forms[number] = forms
-        return self._forms[number][name]
+        if number in self._forms:
+            return
+        reader, forms = self.reader(number), Forms()
+        for each in self.names(number):
+            forms.join(each, lambda each=each: reader.form(each))  # type: ignore[misc]
+        self._forms[number] = forms
+        self._lacking[number] = getattr(reader, "lacking", ())
 
     def reader(self, number: int) -> Reader:
         """Open a source, or return it where it is open still."""
@@ -163,24 +176,25 @@ class Pool:
         """Open a source; tell how many bytes of it are in memory then."""
         source = self.sources[number]
         self._openings[number] += 1
-        if self._openings[number] <= _MOST_OPENINGS + 1:
+        if self._folder is None or not self._spilled_path(number).exists():
             reader = open_source(source, self.store, self.parameters)
-            whole = reader.loads or source.is_journal
-            if not (whole and self._openings[number] > _MOST_OPENINGS):
+            if not reader.loads or self._openings[number] <= _MOST_OPENINGS:
                 return reader, source.path.stat().st_size if reader.loads else 0
             with reader:
                 self._spill(number, reader)
         return NpzStore(allow_pickle=True).open(self._spilled_path(number)), 0
 
     def _spilled_path(self, number: int) -> Path:
-        if self._spilled is None:
-            self._spilled = tempfile.TemporaryDirectory(prefix="psyrun-")
-        return Path(self._spilled.name) / f"{number}.npz"
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="psyrun-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return self._folder / f"{number}.npz"
 
     def _spill(self, number: int, reader: Reader) -> None:
         """Put the columns of a source into a file that can be read in parts."""
-        columns = {name: ReaderColumn(reader, name) for name in self.names(number)}
-        NpzStore(allow_pickle=True).save(self._spilled_path(number), columns)
+        store = NpzStore(allow_pickle=True)
+        columns = {n: store.column(n, ReaderColumn(reader, n)) for n in self.names(number)}
+        store.write(self._spilled_path(number), columns, Labelled({}))
 
     def read(
         self, number: int, name: str, places: NDArray[Any] | slice
@@ -206,8 +220,6 @@ class Pool:
         for reader, _ in self._open.values():
             reader.close()
         self._open.clear()
-        if self._spilled is not None:
-            self._spilled.cleanup()
 
 
 class Layout:
@@ -252,6 +264,25 @@ class Layout:
         import numpy as np
 
         return [int(number) for number in np.unique(self.owner)]
+
+    def places(self, number: int, most: int) -> Iterator[NDArray[Any]]:
+        """Yield the places of the rows that are in a source, some at once.
+
+        Parameters
+        ----------
+        number : int
+            The source.
+        most : int
+            How many places at once.
+        """
+        import numpy as np
+
+        runs = np.flatnonzero(self.owner == number)
+        lengths = np.diff(self.starts)[runs]
+        before = np.cumsum(lengths) - lengths
+        places = np.repeat(self.place[runs] - before, lengths) + np.arange(lengths.sum())
+        for start in range(0, len(places), most):
+            yield places[start : start + most]
 
     def pieces(
         self, start: int, stop: int

@@ -46,6 +46,11 @@ class JournalReader(Reader):
         Names of parameters. Where a result overrides one in some rows only, the others hold
         `ABSENT`: the values are the space's to tell. Rows that lack another name have NaN.
 
+    Attributes
+    ----------
+    lacking : set of str
+        Parameters that some results override and others do not; known once a form is.
+
     Raises
     ------
     WorkdirError
@@ -55,6 +60,7 @@ class JournalReader(Reader):
     def __init__(self, source: Source, parameters: Collection[str] = ()) -> None:
         self.path, self.parameters = source.path, parameters
         self.size = rows.count(source.done)
+        self.lacking: set[str] = set()
         self._forms: Forms | None = None
         self._names: list[str] | None = None
         self._kept: tuple[int, Columns] = (-1, {})
@@ -102,9 +108,12 @@ class JournalReader(Reader):
                 block = self._block(number)
                 for each in names:
                     gap = ABSENT if each in self.parameters else NAN
-                    values = [v for v in block.get(each, [gap]) if v is not ABSENT]
-                    if values:  # else the space tells
-                        self._forms.add(each, values)
+                    values = block.get(each, [gap])
+                    given = [v for v in values if v is not ABSENT]
+                    if len(given) < len(values):
+                        self.lacking.add(each)
+                    if given:
+                        self._forms.add(each, given)
         return self._forms[name]
 
     def read(self, name: str, start: int, stop: int) -> list[Any]:

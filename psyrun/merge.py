@@ -186,24 +186,50 @@ class ResultColumn:
         UnholdableError
             If the sources' values do not fit into one.
         """
-        from psyrun.store.forms import joined_of_files
+        from psyrun.store.forms import UnholdableError, joined, joined_of_files
 
         numbers = self.merger.layout.sources()
-        forms = [self._form_of(number) for number in numbers]
-        return joined_of_files(forms, lambda place: self._is_gaps(numbers[place]))
+        try:
+            forms = [self._form_of(number) for number in numbers]
+            found = joined_of_files(forms, lambda place: self._is_gaps(numbers[place]))
+            _ = found.array_dtype
+        except UnholdableError:  # perhaps because of rows that others have replaced
+            return joined(map(self._form_of_rows, numbers))
+        return found
+
+    @property
+    def _given(self) -> list[Form]:
+        """What stands where a result is not given, if that is not a gap."""
+        return [self.merger.parameters.forms[self.name]] if self.is_parameter else []
 
     def _form_of(self, number: int) -> Form:
         """Find the form of a source's column."""
         from psyrun.store.forms import NOTHING, joined
 
         pool = self.merger.pool
-        given = [self.merger.parameters.forms[self.name]] if self.is_parameter else []
         if self.name not in pool.names(number):
-            return joined(given) if given else NOTHING
+            return joined(self._given) if self._given else NOTHING
         form = pool.form(number, self.name)
-        # a journal's rows may lack it, then the space tells
-        is_journal = self.merger.state.sources[number].is_journal
-        return joined([form, *given]) if is_journal else form
+        return joined([form, *self._given]) if self.name in pool.lacking(number) else form
+
+    def _form_of_rows(self, number: int) -> Form:
+        """Find the form of those of a source's rows that count; arrays of NaN are gaps."""
+        from psyrun.store.forms import NOTHING, form_of, joined
+
+        pool = self.merger.pool
+        if self.name not in pool.names(number):
+            return self._form_of(number)
+        forms = []
+        for places in self.merger.layout.places(number, _BLOCK_ROWS):
+            values: Any = pool.read(number, self.name, places)
+            if isinstance(values, list):
+                kept = [value for value in values if value is not ABSENT]
+                forms += self._given if len(kept) < len(values) else []
+                values = kept
+            is_gap = getattr(values, "ndim", 0) == 1 and values.dtype == float
+            is_gap = is_gap and all(value != value for value in values)  # noqa: PLR0124
+            forms.append(NOTHING if is_gap else form_of(values))
+        return joined(forms)
 
     def _is_gaps(self, number: int) -> bool:
         """Whether a source has nothing but NaN."""
@@ -278,7 +304,8 @@ class Merger:
         self.done = rows.of_state(state.states, RowState.DONE)
         self.size = rows.count(self.done)
         self.pool = Pool(state.sources, store, space.keys())
-        self.by_file = store.virtual and len(self.layout.owner) > MOST_RUNS
+        partials = any(not source.is_journal for source in state.sources)
+        self.by_file = store.virtual and partials and len(self.layout.owner) > MOST_RUNS
         if self.by_file:
             self.layout = Layout(state, by_file=True)
             space = Selection(space, self.layout.rows.tolist())

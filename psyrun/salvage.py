@@ -112,7 +112,7 @@ def _of_task(workdir: Workdir, store: Store) -> Found:
     done = state.count(RowState.DONE)
     if run.size and not done:
         raise WorkdirError(f"no row of {workdir.root} is done, so there is nothing to merge")
-    notes += [*merger.notes, *_copied(state, store)]
+    notes += [*merger.notes, *_copied(merger)]
     whole = state.complete and (
         run == file.last or task_state(workdir, file.last, sources).complete
     )
@@ -120,13 +120,22 @@ def _of_task(workdir: Workdir, store: Store) -> Found:
     return Found(columns, done, run.size - done, notes, whole)
 
 
-def _copied(state: TaskState, store: Store) -> list[str]:
+def _copied(merger: Merger) -> list[str]:
     """Say that rows were copied into a virtual result, as it cannot refer to them."""
-    other = [source for source in state.sources if source.path.suffix not in {".h5", ".hdf5"}]
-    if not (store.virtual and other):
+    if not merger.store.virtual:
         return []
-    size = sum(rows.count(source.done) for source in other)
-    return [f"{rows.text(size)} are not in HDF5 files; these were copied"]
+    sources = merger.state.sources
+    size = sum(
+        len(places)
+        for number in merger.layout.sources()
+        if sources[number].path.suffix not in {".h5", ".hdf5"}
+        for places in merger.layout.places(number, max(merger.size, 1))
+    )
+    return (
+        [f"copied {rows.text(size)}: only those in HDF5 files can be referred to"]
+        if size
+        else []
+    )
 
 
 @contextlib.contextmanager
@@ -189,16 +198,23 @@ def _of_partials(partials: Sequence[Source], journals: int, store: Store) -> Fou
     size = max((stop for source in whole for _, stop in source.done), default=0)
     run = Run(number=0, snapshot=newest, code="", size=size)
     merger = Merger(mark_rows(TaskState(run, bytearray(size), whole, {})), Param(), store)
-    notes += [*merger.notes, *_copied(merger.state, store)]
+    notes += [*merger.notes, *_copied(merger)]
     return Found(Labelled(merger.columns(), merger.attributes), merger.size, notes=notes)
 
 
 def _of_files(folder: Path) -> Found:
     """Join result files one after the other."""
     readers: list[Reader] = []
+    left_out = []
     for path in sorted(folder.iterdir()):
-        with contextlib.suppress(StoreError, OSError):
-            readers.append(store_for(path).open(path))
+        try:
+            store = store_for(path)
+        except StoreError:
+            continue
+        try:
+            readers.append(store.open(path))
+        except (StoreError, OSError) as err:
+            left_out.append(f"{path} is left out: {err}")
     if not readers:
         raise WorkdirError(f"{folder} holds no rows of Psyrun")
     note = (
@@ -211,4 +227,4 @@ def _of_files(folder: Path) -> Found:
         name: ChainedColumn([(size, found.get(name)) for size, found in parts])
         for name in names
     }
-    return Found(columns, sum(size for size, _ in parts), notes=[note])
+    return Found(columns, sum(size for size, _ in parts), notes=[note, *left_out])

@@ -124,8 +124,10 @@ def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Convert an array to another type that holds the same values."""
     if array.dtype == dtype:
         return array
-    found = array.astype(dtype)
     kinds = array.dtype.kind + dtype.kind
+    if kinds in {"UU", "SS"}:
+        return narrowed(array, dtype)
+    found = array.astype(dtype)
     if kinds in {"if", "uf", "ic", "uc"} and array.dtype.itemsize > 4:
         if array.size and is_wide(array):
             raise UnholdableError("integers beyond 2**53 together with other numbers or gaps")

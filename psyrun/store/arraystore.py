@@ -97,7 +97,7 @@ class ArrayStore(Store):
 
         if hasattr(values, "array"):
             try:
-                _ = values.form
+                _ = values.form.array_dtype
             except UnholdableError:
                 if not self.objects:
                     raise

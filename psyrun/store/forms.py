@@ -141,11 +141,13 @@ def form_of(values: Values, *, objects: bool = False) -> Form:
         If no array holds them.
     """
     try:
-        return _form_of(values)
+        found = _form_of(values)
+        _ = found.array_dtype if objects else None
     except UnholdableError:
         if objects:
             return _form_of_objects(values)
         raise
+    return found
 
 
 def _form_of_objects(values: Values) -> Form:

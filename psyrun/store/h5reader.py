@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
-import numpy as np
 
 from psyrun.exceptions import StoreError
 from psyrun.store.base import Reader
-from psyrun.store.h5types import NAME, NODE, UNITS, form_in_file, from_file, true_name
+from psyrun.store.h5mapped import MappedRows, Sources
+from psyrun.store.h5types import (
+    NAME,
+    NODE,
+    UNITS,
+    form_in_file,
+    from_file,
+    true_name,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -25,9 +29,6 @@ __all__ = ["H5Reader"]
 
 TABLE = "table"
 """What a table is called in the group of a store."""
-
-_MOST_FILES = 100
-"""How many sources of a virtual dataset are read at once: HDF5 opens all of them."""
 
 
 class H5Reader(Reader):
@@ -67,17 +68,18 @@ class H5Reader(Reader):
                 raise
             # h5py tells of damage in many ways
             raise StoreError(f"{path} is damaged ({type(err).__name__}: {err})") from err
-        self._bounds: dict[str, list[int]] = {}
+        self._sources = Sources(path, self._file)
+        self._mapped: dict[str, MappedRows] = {}
 
     def _open_group(self, node: str) -> None:
         group = self._file.get(node)
         if not isinstance(group, h5py.Group) and NODE in self._file.attrs:
-            self.node = str(self._file.attrs[NODE])
+            self.node = _text(self._file.attrs[NODE])
             group = self._file.get(self.node)
         if not isinstance(group, h5py.Group):
             there = ", ".join(sorted(f"/{name}" for name in self._file)) or "nothing"
             raise StoreError(f"{self.path} has no group {node} (it has {there})")
-        if TABLE in group and group[TABLE].attrs.get("CLASS") in (b"TABLE", "TABLE"):
+        if TABLE in group and _text(group[TABLE].attrs.get("CLASS")) == "TABLE":
             self.is_table = True
             return
         self._datasets = {
@@ -114,49 +116,27 @@ class H5Reader(Reader):
         start, stop, _ = slice(start, stop).indices(self.size)
         try:
             if dataset.is_virtual:
-                parts = list(self._parts(name, start, max(start, stop)))
-                blocks = [from_file(dataset, low, high) for low, high in parts]
-                return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+                return self._rows(name).read(start, stop)
             return from_file(dataset, start, stop)
         except StoreError:
             raise
         except Exception as err:  # h5py tells of damage in many ways
             raise StoreError(f"{self.path} cannot be read at {name!r} ({err})") from err
 
-    def _parts(self, name: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Cut rows of a virtual dataset, so that few of its sources are opened at once."""
-        if name not in self._bounds:
-            self._bounds[name] = self._checked_sources(name)
-        bounds = self._bounds[name]
-        inner = bounds[bisect_right(bounds, start) : bisect_left(bounds, stop)]
-        cuts = [start, *inner[_MOST_FILES - 1 :: _MOST_FILES], stop]
-        yield from pairwise(cuts)
-
     def check_sources(self) -> None:
         """Raise a `StoreError` if a file that virtual columns refer to is not there."""
         for name, dataset in self._datasets.items():
             if dataset.is_virtual:
-                self._checked_sources(name)
+                self._rows(name).check()
 
-    def _checked_sources(self, name: str) -> list[int]:
-        """Make sure that all sources are there, where HDF5 would give NaN; return their bounds.
-
-        Raises
-        ------
-        StoreError
-            If a file is not there.
-        """
-        sources = self._datasets[name].virtual_sources()
-        for file in {source.file_name for source in sources} - {"."}:
-            if not (self.path.parent / file).is_file() and not Path(file).is_file():
-                raise StoreError(
-                    f"{self.path} is virtual: it holds no rows itself, and {file}, where some "
-                    "of its rows are, is not there; bring it back, or run the task again"
-                )
-        return sorted(int(source.vspace.get_select_bounds()[0][0]) for source in sources)
+    def _rows(self, name: str) -> MappedRows:
+        if name not in self._mapped:
+            self._mapped[name] = MappedRows(self._datasets[name], self._sources)
+        return self._mapped[name]
 
     def close(self) -> None:
         """Let go of the file."""
+        self._sources.close()
         self._file.close()
 
 
@@ -168,3 +148,8 @@ def _opened(path: Path, cache: dict[str, Any]) -> h5py.File:
         if "lock" not in str(err):
             raise
         return h5py.File(path, "r", **cache)  # this process has it open with a lock
+
+
+def _text(value: Any) -> str:
+    """Read an attribute: PyTables writes bytes, h5py texts."""
+    return value.decode() if isinstance(value, bytes) else str(value)

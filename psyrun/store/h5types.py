@@ -157,7 +157,7 @@ def write_rows(dataset: h5py.Dataset, start: int, block: NDArray[Any]) -> None:
 
 
 def form_in_file(dataset: h5py.Dataset) -> Form:
-    """Tell the form of a dataset's rows, going by its type."""
+    """Tell the form of a dataset's rows by its type; see `Form.unbounded`."""
     dtype, shape = dataset.dtype, dataset.shape[1:]
     text = h5py.check_string_dtype(dtype)
     if _is_bytes(dtype):
@@ -167,7 +167,8 @@ def form_in_file(dataset: h5py.Dataset) -> Form:
     if text is not None and text.encoding == _UTF8:
         return Form(np.dtype(("U", text.length)), shape, size=text.length)
     if dtype.kind == "S":
-        return Form(dtype, shape, size=dtype.itemsize)
+        plain = np.dtype(dtype.str)  # without metadata of h5py, of which numpy warns
+        return Form(plain, shape, size=dtype.itemsize)
     return Form(_numpy_dtype(dataset), shape)
 
 
@@ -177,7 +178,8 @@ def _numpy_dtype(dataset: h5py.Dataset) -> Any:
         return np.dtype(str(dataset.attrs[DTYPE]))
     if isinstance(dataset.id.get_type(), h5py.h5t.TypeBitfieldID):  # a boolean of PyTables
         return np.dtype(bool)
-    return dataset.dtype.newbyteorder("=")
+    dtype = dataset.dtype
+    return np.dtype(dtype.str) if dtype.kind == "S" else dtype.newbyteorder("=")
 
 
 def from_file(dataset: h5py.Dataset, start: int, stop: int) -> NDArray[Any]:
@@ -195,4 +197,4 @@ def from_file(dataset: h5py.Dataset, start: int, stop: int) -> NDArray[Any]:
             rows[place] = value.tobytes()
         return rows
     dtype = _numpy_dtype(dataset)
-    return array.view(dtype) if dtype.kind in "mM" else array.astype(dtype, copy=False)
+    return array.view(dtype) if dtype.kind in "mMS" else array.astype(dtype, copy=False)

@@ -15,6 +15,7 @@ import numpy as np
 
 from psyrun.store.arraycolumns import row_blocks
 from psyrun.store.arraystore import holding
+from psyrun.store.h5mapped import escaped
 from psyrun.store.h5reader import H5Reader
 from psyrun.store.h5types import DTYPE, describe, file_dtype, link_name, new_file, write_rows
 
@@ -77,7 +78,7 @@ class _Origins:
     """The datasets of partial results, looked at once."""
 
     def __init__(self, folder: Path, node: str) -> None:
-        self.folder, self.node = folder.absolute(), node
+        self.folder, self.node = folder.resolve(), node
         self._known: dict[Path, dict[str, _Origin]] = {}
 
     def find(self, path: Path | None, name: str) -> _Origin | None:
@@ -89,8 +90,10 @@ class _Origins:
         return self._known[path].get(name)
 
     def _look(self, path: Path) -> dict[str, _Origin]:
-        file = os.path.relpath(path.absolute(), self.folder)
+        file = os.path.relpath(path.resolve(), self.folder)
         with H5Reader(path, self.node) as reader:
+            if reader.is_table:
+                return {}
             datasets = {name: reader.dataset(name) for name in reader.names}
             return {
                 name: _Origin(
@@ -147,6 +150,8 @@ def _virtual(
     """Make the virtual dataset of a column."""
     form = column.form
     dtype = file_dtype(form)
+    if not len(column) or 0 in form.shape:
+        return copies.copy(group, name, column, [(0, len(column))])
     layout = h5py.VirtualLayout((len(column), *form.shape), dtype)
     left = []
     for run in runs:
@@ -154,17 +159,16 @@ def _virtual(
         if origin is None or not _fits(origin, form, dtype):
             left.append((run.start, run.stop))
             continue
-        source = h5py.VirtualSource(origin.file, origin.name, origin.shape, dtype=origin.dtype)
+        names = escaped(origin.file), escaped(origin.name)
+        source = h5py.VirtualSource(*names, origin.shape, dtype=origin.dtype)
         _map(layout, run, source, run.place)
     if left:
         copied = copies.copy(copies.group, name, column, left)
-        source = h5py.VirtualSource(".", copied.name, copied.shape, dtype=dtype)
+        source = h5py.VirtualSource(".", escaped(copied.name), copied.shape, dtype=dtype)
         place = 0
         for start, stop in left:
             _map(layout, _Range(start, stop), source, place)
             place += stop - start
-    if not len(column):
-        return copies.copy(group, name, column, [])
     return group.create_virtual_dataset(link_name(name), layout, fillvalue=_fill_value(form))
 
 

@@ -227,5 +227,5 @@ class NpzReader(Reader):
 
 
 def _longest(dtype: np.dtype[Any]) -> int:
-    """Count the bytes that a text or bytes of a type have at most."""
+    """Count the characters or bytes that a text or bytes of a type have at most."""
     return {"U": dtype.itemsize // 4, "S": dtype.itemsize}.get(dtype.kind, 0)

@@ -16,6 +16,7 @@ import tables
 from psyrun.exceptions import StoreError
 from psyrun.partial import save_whole
 from psyrun.store import AutodetectStore, H5Store, NpzStore, PickleStore, Store, store_for
+from psyrun.store.arraycolumns import ReaderColumn
 from psyrun.store.base import Labelled
 
 
@@ -350,6 +351,21 @@ class ArrayStoreContract(ValuesContract):
         for value in VALUES[case][0]:
             self.store.check({"y": value})
 
+    @pytest.mark.parametrize("value", ["日" * 1000, b"x" * 1000])
+    def test_long_values_of_hdf5_stay_whole(self, path, tmp_path, value):
+        H5Store().save(tmp_path / "long.h5", {"y": [value, value[:1]]})
+        with H5Store().open(tmp_path / "long.h5") as reader:
+            self.store.save(path, {"y": ReaderColumn(reader, "y")})
+        assert list(self.store.load(path)["y"]) == [value, value[:1]]
+
+    @pytest.mark.parametrize("source", [NpzStore(), H5Store(), H5Store(layout="table")])
+    def test_texts_of_other_formats_stay_whole(self, path, tmp_path, source):
+        values = ["äöü", "日本", "", "a" * 5, "\U0001f600"]
+        source.save(tmp_path / f"s{source.ext}", {"y": values})
+        with source.open(tmp_path / f"s{source.ext}") as reader:
+            self.store.save(path, {"y": ReaderColumn(reader, "y")})
+        assert list(self.store.load(path)["y"]) == values
+
     def test_texts_among_numbers_are_refused(self, path):
         with pytest.raises(
             StoreError, match="cannot hold 'y': numbers in some rows and texts in others"
@@ -444,8 +460,11 @@ class TestNpzStoreWithObjects(ValuesContract):
 class TestH5Store(ArrayStoreContract):
     store = H5Store()
 
-    def test_bytes_that_end_in_nul_come_back(self, path):
-        values = [b"a\0", b"", b"\0\0"]
+    @pytest.mark.parametrize(
+        "values",
+        [[b"a\0", b"", b"\0\0"], [b"\0"], [b"\0", b"\1"], [b"a\0", b"b\0"], [b"x" * 300]],
+    )
+    def test_bytes_that_end_in_nul_or_are_long_come_back(self, path, values):
         assert list(self.round_trip(path, {"y": values})["y"]) == values
 
     def test_columns_are_datasets_that_can_grow(self, path):

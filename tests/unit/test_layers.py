@@ -18,8 +18,8 @@ LAYERS = {
     "output guard syntax scopes reads effects definitions pickling git",
     2: "store scheduler localmodules filedeps filedigests packages reach",
     3: "workdir journal runfile jobs snapshot code presentcode fingerprint",
-    4: "state journalreader gather partial merge resultfile present backend failures follow pool "
-    "inspection findings codediff",
+    4: "state journalreader gather partial merge resultfile present backend failures "
+    "follow pool inspection findings codediff",
     5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submitted "
     "results",
     6: "run rowprocess worker report why provenance",

@@ -8,7 +8,7 @@ from psyrun.exceptions import WorkdirError
 from psyrun.pspace import Param
 from psyrun.runfile import RunFile, write_run_file
 from psyrun.salvage import find_rows
-from psyrun.store import PickleStore
+from psyrun.store import H5Store, PickleStore
 
 
 @pytest.fixture
@@ -74,7 +74,21 @@ def test_files_without_notes_are_joined_by_name(tmp_path):
         PickleStore().save(tmp_path / f"{name}.pkl", {"x": [value]})
     (tmp_path / "notes.txt").write_text("no result")
     (tmp_path / "other.pkl").write_bytes(b"no result")
-    assert rows_in(tmp_path)[0] == {"x": [1, 2]}
+    columns, found = rows_in(tmp_path)
+    assert columns == {"x": [1, 2]}
+    assert [note.partition(":")[0] for note in found.notes[1:]] == [
+        f"{tmp_path / 'other.pkl'} is left out"
+    ]
+
+
+def test_rows_that_are_copied_into_a_virtual_result_are_counted_once(desk):
+    space = desk.space(Param(a=range(3)))
+    desk.journal(desk.job("1-0", space, ((0, 3),)), {row: {"y": 1} for row in range(3)})
+    desk.store = H5Store()
+    desk.partial(desk.job("2-0", space, ((0, 2),)), {0: {"y": 2}, 1: {"y": 2}})
+    write_run_file(desk.workdir, RunFile("task", (desk.run(space),)))
+    found = find_rows(desk.workdir.root, H5Store(virtual=True))
+    assert found.notes == ["copied 1 row: only those in HDF5 files can be referred to"]
 
 
 def test_a_folder_without_rows_is_told(tmp_path):

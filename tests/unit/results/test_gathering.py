@@ -35,7 +35,7 @@ def test_rows_are_gathered(task):
 
 
 def test_rows_that_moved_are_found_again(desk, task, monkeypatch):
-    monkeypatch.setattr(gather, "_OPEN_FILES", 1)
+    monkeypatch.setattr(gather, "_MOST_FILES", 1)
     found = load_result(task.root)
     end_job(desk, "1-0")
     assert found["y"].tolist() == ["a", "c"]
@@ -43,7 +43,7 @@ def test_rows_that_moved_are_found_again(desk, task, monkeypatch):
 
 @pytest.mark.parametrize("later", ["b", "longer", [1]])
 def test_rows_that_came_since_are_left_out(desk, task, monkeypatch, later):
-    monkeypatch.setattr(gather, "_OPEN_FILES", 1)
+    monkeypatch.setattr(gather, "_MOST_FILES", 1)
     found = load_result(task.root)
     assert found.columns["y"].form.dtype == "U1"
     space = next(iter(desk.spaces))
@@ -54,7 +54,7 @@ def test_rows_that_came_since_are_left_out(desk, task, monkeypatch, later):
 
 
 def test_rows_that_are_gone_are_told(task, monkeypatch):
-    monkeypatch.setattr(gather, "_OPEN_FILES", 1)
+    monkeypatch.setattr(gather, "_MOST_FILES", 1)
     found = load_result(task.root)
     for path in task.out_folder.iterdir():
         path.unlink()

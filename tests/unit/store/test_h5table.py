@@ -13,7 +13,7 @@ import pytest
 import tables
 
 from psyrun.exceptions import StoreError
-from psyrun.store import AutodetectStore, H5Store, arraystore, h5index, store_for
+from psyrun.store import AutodetectStore, H5Store, arraycolumns, h5index, store_for
 from psyrun.store.base import Labelled
 from psyrun.store.h5table import TableReader
 
@@ -72,7 +72,7 @@ TABLE = H5Store(layout="table")
 
 @pytest.mark.parametrize("name", VALUES)
 def test_values_come_back_as_other_formats_give_them_back(path, name):
-    column = arraystore.ListColumn(VALUES[name])
+    column = arraycolumns.ListColumn(VALUES[name])
     TABLE.save(path, {name: VALUES[name]})
     back = H5Store().load(path)[name]
     expected = column.array(0, 3)
@@ -176,7 +176,7 @@ def test_rows_are_appended_and_texts_widen(path):
 
 
 def test_rows_are_written_and_read_in_blocks(path, monkeypatch):
-    monkeypatch.setattr(arraystore, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(arraycolumns, "BLOCK_BYTES", 100)
     TABLE.save(path, {"a": np.arange(50), "t": list(map(str, range(50)))})
     with TABLE.open(path) as reader:
         assert reader.read("a", 10, 20).tolist() == list(range(10, 20))
