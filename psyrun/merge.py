@@ -52,7 +52,7 @@ class SpaceColumns:
 
     def __init__(self, space: ParameterSpace) -> None:
         self.space = space
-        self._kept: tuple[int, int, Columns] = (0, 0, {})
+        self._kept: tuple[int, int, Columns] = (-1, -1, {})
 
     def block(self, start: int, stop: int) -> Columns:
         """Decode some rows."""

@@ -112,7 +112,9 @@ def make_plan(  # noqa: PLR0913 - what is there, and three flags
     plan = _plan(task, workdir, file, present, keep=keep, force=force)
     if running:
         return dataclasses.replace(plan, action=Action.REFUSE_RUNNING)
-    if verify and plan.action is not Action.NOTHING:
+    # a virtual result is as sound as the partial results that it refers to
+    virtual = file.result is not None and "virtual=True" in file.result.store
+    if verify and (virtual or plan.action is not Action.NOTHING):
         sound, notes = verified(present.sources)
         if notes:
             image, needs = present.image, task.depends_on

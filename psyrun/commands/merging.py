@@ -1,6 +1,7 @@
 """Own `psy merge`."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from psyrun.locks import Hold
 from psyrun.partial import save_whole
 from psyrun.resultfile import check_target
 from psyrun.run import holding
-from psyrun.runfile import read_run_file
+from psyrun.runfile import read_run_file, write_run_file
 from psyrun.salvage import Found, classes_known, find_rows, workdir_at
 from psyrun.store import H5Store, Store, store_for
 from psyrun.workdir import Workdir
@@ -67,7 +68,9 @@ def _merge(folder: Path, store: Store, file: Path, owner: "_Owner | None") -> Fo
         found = find_rows(folder, store)
         if owner:
             owner.check(file, folder, found)
-        save_whole(store, file, found.columns)
+        size, crc = save_whole(store, file, found.columns)
+        if owner and owner.is_result:
+            owner.note(file, store, size, crc)
     return found
 
 
@@ -101,6 +104,19 @@ class _Owner:
                 f"{file} is the result of task {name!r}, which is always whole, and {reason}; "
                 "name another file"
             )
+
+    def note(self, file: Path, store: Store, size: int, crc: int) -> None:
+        """Write down that its result was written anew."""
+        known = read_run_file(self.workdir, self.workdir.root.name)
+        if known.result is not None and Path(known.result.file).resolve() == file.resolve():
+            result = dataclasses.replace(
+                known.result,
+                store=store.description,
+                size=size,
+                crc=crc,
+                mtime_ns=file.stat().st_mtime_ns,
+            )
+            write_run_file(self.workdir, dataclasses.replace(known, result=result))
 
     def _why_not_whole(self, folder: Path, found: Found) -> str | None:
         source = workdir_at(folder)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from psyrun.exceptions import PsyrunError, ResultsError, StoreError, TaskError, WorkdirError
+from psyrun.files import crc32
 from psyrun.merge import ORDER
+from psyrun.partial import verified
 from psyrun.pspace.base import blocks
 from psyrun.pspace.keys import column_keys
 from psyrun.resultfile import is_intact, refers_to_files
@@ -21,7 +23,7 @@ from psyrun.rows import RowState
 from psyrun.runfile import read_run_file
 from psyrun.salvage import classes_known, workdir_at
 from psyrun.snapshot import load
-from psyrun.state import read_partial
+from psyrun.state import read_partial, read_sources
 from psyrun.store import store_for
 from psyrun.store.arrays import to_array, values_of
 from psyrun.store.forms import UnholdableError
@@ -130,8 +132,16 @@ def _standing(workdir: Workdir, file: RunFile) -> Path | None:
     if not set(result.codes) <= set(run.codes) or result.since != run.since:
         return None
     places = _places(workdir, file.task, result)
+    if "virtual=True" in result.store and not _are_sound(workdir):
+        return None  # what it refers to is damaged in part: the rest can be gathered
     whole = (path for path in places if _intact(result, path) and refers_to_files(result, path))
     return next(whole, None)
+
+
+def _are_sound(workdir: Workdir) -> bool:
+    """Whether all partial results are as they were written."""
+    partials = [source for source in read_sources(workdir) if not source.is_journal]
+    return len(verified(partials)[0]) == len(partials)
 
 
 def _places(workdir: Workdir, task: str, result: Result) -> Iterator[Path]:
@@ -171,10 +181,15 @@ def _candidates(place: Path, taskdir: Path) -> Iterator[Workdir]:
 
 def _of_result(path: Path, workdir: Workdir, result: Result, name: str) -> Results:
     """Load the whole result of a task."""
-    if not _intact(result, path):
+    if not _intact(result, path) or (_unpickles(result) and crc32(path) != result.crc):
         raise StoreError(
             f"{path} is not as it was written, so it is not read; write it anew with: "
             f"psy run {name}"
+        )
+    if "virtual=True" in result.store and not _are_sound(workdir):
+        raise StoreError(
+            f"{path} is virtual, and a partial result that holds some of its rows is damaged; "
+            f"evaluate these again with: psy run {name}"
         )
     within = partial(classes_known, workdir.root)
     with within():
@@ -190,8 +205,12 @@ def _of_result(path: Path, workdir: Workdir, result: Result, name: str) -> Resul
         columns = {n: PickedColumn(HeldColumn(c), positions) for n, c in columns.items()}
     overridden = list(_overridden(workdir, result, space, columns))
     states = bytes([RowState.DONE]) * space.size
-    about = About(name, space, states, overridden, getattr(reader, "units", None))
-    return Results(columns, about)
+    return Results(columns, About(name, space, states, overridden, result.units))
+
+
+def _unpickles(result: Result) -> bool:
+    """Whether reading a result may unpickle something, so that its CRC has to be right."""
+    return not result.store.startswith("H5Store") or "layout='table'" in result.store
 
 
 def _of_file(path: Path) -> Results:

@@ -23,7 +23,7 @@ from psyrun.salvage import classes_known
 from psyrun.state import read_sources, task_state
 from psyrun.store import DefaultStore, store_for
 from psyrun.store.arrays import to_array
-from psyrun.store.forms import OBJECT
+from psyrun.store.forms import NOTHING, OBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +56,9 @@ def gather(workdir: Workdir, run: Run, space: ParameterSpace, name: str) -> Resu
     rows = _Rows(workdir, run, space)
     names = while_rows_move(rows.find)
     columns = {name: _GatheredColumn(rows, name) for name in names if name not in run.exclude}
-    about = About(name, space, bytes(rows.state.states), rows.overridden(), notes=rows.notes)
+    about = About(
+        name, space, bytes(rows.state.states), rows.overridden(), run.units, rows.notes
+    )
     return Results(columns, about)
 
 
@@ -168,6 +170,8 @@ class _GatheredColumn:
         )
         if found.dtype == form.array_dtype and found.shape[1:] == form.shape:
             return found
+        if form == NOTHING:  # then, no row had it
+            return np.full(found.shape[:1], np.nan)
         if found.dtype == OBJECT and found.ndim == 1:
             return to_array(found.tolist(), form)
         corner = [0] * (found.ndim - 1 - len(form.shape)) + [slice(n) for n in form.shape]

@@ -57,6 +57,7 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "%": np.remainder,
     "**": np.float_power,
 }
+_INT64 = 2.0**63
 _OF_COMPLEX = frozenset({"abs", "real", "imag", "isnan", "isfinite", "isinf", "sqrt", "exp"})
 _SPAN = re.compile(r"\s*([-+]?\d+)\s*(Y|M|W|D|h|m|s|ms|us|ns)\s*")
 
@@ -151,6 +152,18 @@ def holds(query: Query, columns: Mapping[str, NDArray[Any]], rows: int) -> NDArr
     return np.broadcast_to(found, (rows,))
 
 
+def _exact(what: str, left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    """Add, subtract or multiply; integers that would not fit into 64 bits become floats."""
+    work = _ARITHMETIC[what]
+    if not {left.dtype.kind, right.dtype.kind} <= {"i", "u"}:
+        return np.asarray(work(left, right))
+    rough = np.asarray(work(left.astype(np.float64), right.astype(np.float64)))
+    small = all(np.can_cast(side.dtype, np.int64) for side in (left, right))
+    if not small or (rough.size and np.abs(rough).max() >= _INT64):
+        return rough
+    return np.asarray(work(left.astype(np.int64), right.astype(np.int64)))
+
+
 class _Evaluation:
     """Evaluate the nodes of a condition on a block of rows."""
 
@@ -205,8 +218,11 @@ class _Evaluation:
     def _arithmetic(self, node: Node) -> NDArray[Any]:
         parts = [self._number(part, _NUMBERS) for part in node.parts]
         if node.kind in {"negative", "positive"}:
-            return -parts[0] if node.kind == "negative" else parts[0]
+            zero = np.zeros((), np.int64)
+            return _exact("-", zero, parts[0]) if node.kind == "negative" else parts[0]
         left, right = parts
+        if node.what in {"+", "-", "*"}:
+            return _exact(node.what, left, right)
         if node.what in {"//", "%"}:
             if "c" in {left.dtype.kind, right.dtype.kind}:
                 raise self.refusal(node, "complex numbers have no remainder")
