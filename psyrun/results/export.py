@@ -100,6 +100,10 @@ def check_target(path: Path, *, force: bool) -> _Format:
     return format_
 
 
+_EXCEL_TEXT = 32_767
+_EXACT = 2**53
+
+
 @contextlib.contextmanager
 def _replacing_folder(path: Path) -> Iterator[Path]:
     """Do for a folder what `replacing` does for a file; an old folder goes at the end."""
@@ -134,14 +138,37 @@ def _write_excel(results: Results, path: Path) -> Iterator[str]:
     changed = [name for name in frame if not _cells_fit(frame[name])]
     for name in changed:
         frame[name] = frame[name].map(str)
-    frame.to_excel(path, index=False, engine="openpyxl")
+    _refuse_long_texts(frame)
+    pandas = need("pandas", "writing .xlsx")
+    with pandas.ExcelWriter(path, engine="openpyxl") as writer:
+        frame.to_excel(writer, index=False)
+        for cells in writer.book.active.iter_rows():
+            for cell in cells:
+                if cell.data_type in {"f", "e"}:  # a text that looks like a formula or error
+                    cell.data_type = "s"
     yield from _as_text(changed)
 
 
+def _refuse_long_texts(frame: pd.DataFrame) -> None:
+    """Raise a `ResultsError` where a cell would cut a text."""
+    for name in frame:
+        texts = (value for value in frame[name] if isinstance(value, str))
+        if max(map(len, texts), default=0) > _EXCEL_TEXT:
+            raise ResultsError(
+                f"a cell of a sheet holds at most {_EXCEL_TEXT:,} characters, and {name!r} has "
+                "longer texts; use .parquet or .csv"
+            )
+
+
 def _cells_fit(column: pd.Series[Any]) -> bool:
-    """Whether a sheet's cells can hold the values of a column."""
+    """Whether a sheet's cells can hold the values of a column; numbers are floats there."""
     if column.dtype == object:
-        return all(isinstance(v, str | int | float | None) for v in column)
+        return all(
+            isinstance(v, str | float | None) or (isinstance(v, int) and abs(v) <= _EXACT)
+            for v in column
+        )
+    if column.dtype.kind in "iu" and len(column):
+        return bool(column.min() >= -_EXACT and column.max() <= _EXACT)
     return column.dtype.kind != "c" and getattr(column.dtype, "tz", None) is None
 
 
@@ -240,6 +267,11 @@ def _dataset(results: Results) -> tuple[xr.Dataset, list[str]]:
     for name, array in list(dataset.variables.items()):
         if array.dtype.kind == "c":
             new = {f"{name}_real": array.real, f"{name}_imag": array.imag}
+            if taken := new.keys() & {*map(str, dataset.variables)}:
+                raise ResultsError(
+                    f"the parts of {name!r} would be called {' and '.join(new)}, and "
+                    f"{min(taken)!r} is there already; use .parquet or .csv"
+                )
             dataset = dataset.drop_vars(str(name)).assign(new)
             notes.append(f"written as {' and '.join(new)}: {name}")
         elif array.dtype.kind in "OV" and not _are_texts(array.to_numpy()):

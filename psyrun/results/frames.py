@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from psyrun.exceptions import ResultsError
 from psyrun.results.extras import need
 
 if TYPE_CHECKING:
@@ -28,7 +29,13 @@ def to_pandas(results: Results, *, expand: bool = False) -> pd.DataFrame:
         if array.ndim == 1:
             cells[name] = _as_objects(array) if array.dtype.kind == "V" else array
         elif expand:
-            cells.update(_elements(name, array))
+            elements = dict(_elements(name, array))
+            if taken := elements.keys() & {*results, *cells}:
+                raise ResultsError(
+                    f"{name!r} has an element for the column {min(taken)!r}, which is there "
+                    "already; take the table without expand=True, or another format"
+                )
+            cells.update(elements)
         else:
             cells[name] = _as_objects(array)
     index = pandas.RangeIndex(results.size)

@@ -29,6 +29,9 @@ __all__ = [
 BLOCK_BYTES = 4 << 20
 """About how much of the columns is in memory at once."""
 
+BLOCK_ROWS = 1 << 16
+"""And how many rows at most: where they are made of a space, all parameters are decoded."""
+
 
 class ListColumn:
     """Values at hand, as a column whose parts can be made as arrays.
@@ -198,7 +201,7 @@ def row_blocks(
         The rows of a block.
     """
     row_bytes = sum(column.form.row_bytes for column in columns)
-    step = max(1, BLOCK_BYTES // max(row_bytes, 1))
+    step = min(max(1, BLOCK_BYTES // max(row_bytes, 1)), BLOCK_ROWS)
     size = max(map(len, columns), default=0) if last is None else last
     for start in range(first, size, step):
         yield start, min(start + step, size)

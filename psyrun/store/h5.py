@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -163,7 +164,8 @@ class H5Store(ArrayStore):
         for name in wanted:
             check_index(name, columns[name].form)
         filters = _table_filters(self.compression)
-        fields = write_table(path, self.node, columns, labels, filters)
+        within = functools.partial(holding, self)
+        fields = write_table(path, self.node, columns, labels, filters, within)
         if wanted:
             where = f"{self.node}/{TABLE}"
             make_indexes(path, where, [fields[name] for name in wanted], filters)

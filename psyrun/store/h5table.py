@@ -16,7 +16,7 @@ import keyword
 import re
 import warnings
 import weakref
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from psyrun.store.h5reader import TABLE
 from psyrun.store.h5types import NODE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import tables
@@ -60,6 +60,7 @@ def write_table(
     columns: Mapping[str, ArrayColumn],
     labels: Labelled,
     filters: Mapping[str, Any],
+    within: Callable[[str], AbstractContextManager[None]],
 ) -> dict[str, Field]:
     """Write columns into a file as a table, block by block.
 
@@ -75,6 +76,8 @@ def write_table(
         Attributes of the group, and units of columns.
     filters : dict
         Arguments of `tables.Filters`.
+    within : callable
+        Makes a context for what may go wrong with a column, given its name.
 
     Returns
     -------
@@ -102,7 +105,14 @@ def write_table(
                 table.attrs[f"column_{place}"] = json.dumps(note)
         if all(field.field is None for field in fields):
             table.attrs["filler"] = table.colnames[0]
-        _fill(table, fields, columns)
+        for start, stop in row_blocks(columns.values()):
+            rows = np.zeros(stop - start, table.dtype)
+            for field in fields:
+                if field.field is not None:
+                    with within(field.name):
+                        block = columns[field.name].array(start, stop)
+                        rows[field.field] = field.to_field(block)
+            table.append(rows)
     return {field.name: field for field in fields}
 
 
@@ -206,16 +216,6 @@ def _description(fields: list[Field]) -> dict[str, Any]:
             dtype = np.dtype((field_dtype(column.form), column.form.shape))
             description[column.field] = tables.Col.from_dtype(dtype, pos=place)
     return description or {"no_columns": tables.Int8Col(pos=0)}
-
-
-def _fill(table: tables.Table, fields: list[Field], columns: Mapping[str, ArrayColumn]) -> None:
-    """Write rows, as many at once as need little memory."""
-    for start, stop in row_blocks(columns.values()):
-        rows = np.zeros(stop - start, table.dtype)
-        for field in fields:
-            if field.field is not None:
-                rows[field.field] = field.to_field(columns[field.name].array(start, stop))
-        table.append(rows)
 
 
 class TableReader(Reader):

@@ -18,7 +18,7 @@ _GAP = 16
 """Rows that are read and dropped rather than read around."""
 
 _MOST_READS = 1000
-_BLOCK_ROWS = 1 << 16
+_BLOCK_ROWS = 1 << 12
 
 
 def take(

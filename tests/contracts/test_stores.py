@@ -36,6 +36,8 @@ class Made:
 NAN = math.nan
 DAY = np.datetime64("2024-02-29")
 SECOND = np.datetime64("2024-02-29T12:30:00", "s")
+LONG_AGO = dt.datetime(1500, 1, 1)  # noqa: DTZ001
+MICROS = dt.datetime(2024, 2, 29, 0, 0, 0, 5)  # noqa: DTZ001
 
 VALUES: dict[str, tuple[list[Any], list[Any], str]] = {
     # what is saved, what comes back, the numpy type it comes back as from a store of arrays
@@ -379,6 +381,51 @@ class ArrayStoreContract(ValuesContract):
     def test_columns_of_different_lengths_are_refused(self, path):
         with pytest.raises(StoreError, match="different lengths"):
             self.store.save(path, {"a": [1], "b": [1, 2]})
+        self.store.save(path, {"a": [1], "b": [1]})
+        with pytest.raises(StoreError, match="different lengths"):
+            self.store.append(path, {"a": [1, 2, 3], "b": [1, 2]})
+        assert self.store.load(path)["b"].tolist() == [1]
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            [np.datetime64("3000-01-01"), np.datetime64("2020-01-01T00:00:00.000000001")],
+            [LONG_AGO, np.datetime64("2020-01-01T00:00:00.000000001")],
+            [dt.timedelta(days=300_000), np.timedelta64(1, "ns")],
+            [np.array([DAY - 10**6]), np.array([np.datetime64("2020-01-01", "ns")])],
+        ],
+    )
+    def test_times_that_would_change_are_refused(self, path, values):
+        with pytest.raises(StoreError, match="cannot hold 'y': times too far apart"):
+            self.store.save(path, {"y": values})
+
+    def test_times_of_different_units_meet_in_the_finer_one(self, path):
+        values = [DAY, SECOND, MICROS]
+        back = self.round_trip(path, {"y": values})["y"]
+        assert back.dtype == np.dtype("datetime64[us]")
+        assert back.tolist() == [dt.datetime(2024, 2, 29), SECOND.item(), MICROS]  # noqa: DTZ001
+
+    def test_large_integers_in_lists_are_kept(self, path):
+        values = [[2**64 - 1, 0], [2**63, 1]]
+        back = self.round_trip(path, {"y": values})["y"]
+        assert back.dtype == np.uint64
+        assert back.tolist() == values
+
+    @pytest.mark.parametrize(
+        "column", [[np.str_("a\0")], np.ma.masked_array([1, 2], [True, False])]
+    )
+    def test_what_numpy_would_change_is_refused(self, path, column):
+        with pytest.raises(StoreError, match="cannot hold 'y'"):
+            self.store.save(path, {"y": column})
+
+    @pytest.mark.parametrize("value", ["x" * 1000 + "end", "ä" * 300])
+    def test_long_texts_of_other_formats_are_not_cut(self, path, tmp_path, value):
+        for other in (NpzStore(), H5Store(), H5Store(layout="table"), PickleStore()):
+            source = tmp_path / f"source{other.ext}"
+            other.save(source, {"y": [value, "short"]})
+            with other.open(source) as reader:
+                self.store.save(path, {"y": ReaderColumn(reader, "y")})
+            assert list(self.store.load(path)["y"]) == [value, "short"]
 
     def test_parts_are_read(self, path):
         values = np.arange(30_000.0).reshape(10_000, 3)

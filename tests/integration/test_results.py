@@ -1,6 +1,7 @@
 """Results as a user meets them: loaded, shown, and read back from files of other formats."""
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -472,3 +473,156 @@ def test_objects_are_loaded_when_they_are_asked_for(project):
     assert project.psy("run").code == 0
     sys.modules.pop("task_t", None)
     assert [thing.a for thing in psyrun.load_result("t")["y"]] == [1, 2]
+
+
+def test_cells_of_a_sheet_hold_what_they_are_given_or_it_is_told(project):
+    openpyxl = pytest.importorskip("openpyxl")
+    project.task(
+        "cells",
+        """
+        from psyrun import Param
+        pspace = Param(a=[0, 1])
+        def execute(a):
+            return {"formula": "=1+1", "error": "#N/A", "large": 2**60 + 1}
+        """,
+    )
+    assert project.psy("run").code == 0
+    ran = project.psy("export", "cells", "cells.xlsx")
+    assert "written as texts, as the format has no such values: large" in ran.err
+    sheet = openpyxl.load_workbook(project.root / "cells.xlsx").active
+    head, *rows = sheet.iter_rows()
+    assert [cell.value for cell in head] == ["a", "formula", "error", "large"]
+    assert [cell.value for cell in rows[0]] == [0, "=1+1", "#N/A", str(2**60 + 1)]
+    assert [cell.data_type for cell in rows[0]] == ["n", "s", "s", "s"]
+
+
+@pytest.mark.parametrize(
+    ("results", "file", "message"),
+    [
+        ('{"y": [a, a], "y[0]": a}', "x.csv", r"element for the column 'y\[0\]', which is"),
+        ('{"z": a * 1j, "z_real": a}', "x.nc", "'z_real' is there already"),
+        ('{"t": "x" * 40_000}', "x.xlsx", "32,767 characters, and 't' has longer"),
+    ],
+)
+def test_what_would_overwrite_or_cut_is_refused(project, results, file, message):
+    project.task(
+        "clash",
+        f"""
+        from psyrun import Param
+        pspace = Param(a=[1, 2])
+        def execute(a):
+            return {results}
+        """,
+    )
+    assert project.psy("run").code == 0
+    ran = project.psy("export", "clash", file)
+    assert ran.code == 1
+    assert re.search(message, ran.err)
+    assert not (project.root / file).exists()
+
+
+@pytest.mark.parametrize("store", ["PickleStore()", "NpzStore(allow_pickle=True)"])
+def test_nothing_is_unpickled_whose_checksum_is_wrong(project, store):
+    project.task(
+        "t",
+        f"""
+        from psyrun import Param
+        from psyrun.store import *
+        pspace = Param(a=[0, 1])
+        store = {store}
+        def execute(a):
+            return {{"y": 22222 + a}}
+        """,
+    )
+    assert project.psy("run").code == 0
+    (path,) = (project.root / "psy-work" / "t").glob("result.*")
+    stamp = path.stat()
+    raw = bytearray(path.read_bytes())
+    place = raw.find((22222).to_bytes(2, "little"))
+    raw[place] ^= 1
+    path.write_bytes(raw)
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    ran = project.psy("show", "t")
+    assert ran.code == 1
+    assert "is not as it was written" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("condition", "hits"),
+    [
+        ("a*a > 0", 3),
+        ("y*4000000000 > 0", 3),
+        ("-a < 0", 3),
+        ("a + 9223372036854775807 > 0", 3),
+    ],
+)
+def test_integers_in_conditions_do_not_wrap(project, condition, hits):
+    project.task(
+        "t",
+        """
+        from psyrun import Param
+        pspace = Param(a=[4000000000, 4000000001, 4000000002])
+        def execute(a):
+            return {"y": a}
+        """,
+    )
+    assert project.psy("run").code == 0
+    assert f"{hits} rows where" in project.psy("show", "t", "--where", condition).out
+
+
+def test_rows_of_a_damaged_source_are_not_shown_as_those_of_a_virtual_result(project):
+    project.task(
+        "t",
+        """
+        from psyrun import Param
+        from psyrun.store import H5Store
+        pspace = Param(a=[0, 1, 2, 3])
+        store = H5Store(virtual=True)
+        max_jobs = 2
+        def execute(a):
+            return {"y": 77777 + a}
+        """,
+    )
+    assert project.psy("run").code == 0
+    path = project.root / "psy-work" / "t" / "out" / "1-1.h5"
+    raw = bytearray(path.read_bytes())
+    raw[raw.find((77779).to_bytes(8, "little"))] ^= 1
+    path.write_bytes(raw)
+    ran = project.psy("show", "t")
+    assert "2 of 4 rows done" in ran.out
+    assert "1-1.h5 is damaged" in ran.err
+    ran = project.psy("run")
+    assert "2 of 4 rows" in ran.err
+    assert psyrun.load_result("t")["y"].tolist() == [77777, 77778, 77779, 77780]
+
+
+def test_results_of_failed_rows_only_can_be_displayed(project):
+    project.task(
+        "t",
+        """
+        from psyrun import Param
+        pspace = Param(a=[0, 1])
+        def execute(a):
+            raise ValueError(a)
+        """,
+    )
+    assert project.psy("run").code == 1
+    assert "2 failed" in psyrun.load_result("t")._repr_html_()
+
+
+def test_a_result_that_is_merged_onto_itself_stays_the_result(project):
+    project.task(
+        "t",
+        """
+        from psyrun import Param
+        from psyrun.store import H5Store
+        pspace = Param(a=[0, 1])
+        store = H5Store
+        def execute(a):
+            return {"y": a}
+        """,
+    )
+    assert project.psy("run").code == 0
+    assert project.psy("merge", "psy-work/t", "psy-work/t/result.h5").code == 0
+    assert "up to date" in project.psy("status").out
+    assert project.psy("verify").code == 0

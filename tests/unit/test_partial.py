@@ -4,18 +4,20 @@ import json
 import math
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from psyrun import rows
 from psyrun.exceptions import StoreError, WorkdirError
 from psyrun.files import read_record, write_record
 from psyrun.gather import open_source
-from psyrun.partial import unpickled, verified, write_partial
+from psyrun.partial import _from_journals, unpickled, verified, write_partial
 from psyrun.pspace import Param
 from psyrun.state import read_sources
-from psyrun.store import PickleStore, Store
+from psyrun.store import H5Store, NpzStore, PickleStore, Store
 
 
 class JsonStore(Store):
@@ -274,3 +276,43 @@ def test_journals_stay_where_the_partial_result_is_damaged(desk, space):
     sources, notes = verified(read_sources(desk.workdir))
     assert notes == []
     assert rows.count(sources[0].done) == 2
+
+
+class Counting(PickleStore):
+    """A store of a user whose `save` returns what it likes."""
+
+    def save(self, filename, data):
+        assert all(type(column) is list for column in data.values())
+        with Path(filename).open("wb") as file:
+            return file.write(pickle.dumps(data))
+
+
+def test_what_a_users_store_returns_is_no_checksum(desk, space):
+    desk.store = Counting()
+    desk.partial(desk.job("1-0", space, ((0, 2),)), {0: {"y": 0}, 1: {"y": 1}})
+    source = only_source(desk)
+    assert verified([source]) == ([replace(source, verified=True)], [])
+
+
+def test_a_store_made_of_an_array_store_is_given_lists(desk, space):
+    class Compressed(NpzStore):
+        def save(self, filename, data):
+            assert all(type(column) is list for column in data.values())
+            np.savez_compressed(filename, **data)
+
+    desk.store = Compressed()
+    desk.partial(desk.job("1-0", space, ((0, 2),)), {0: {"y": 0}, 1: {"y": 1}})
+    assert results_of(only_source(desk), desk.store) == {"y": [0, 1]}
+
+
+def test_a_job_is_written_part_by_part_where_its_journals_are_read(desk, space):
+    job = desk.job("1-0", space, ((0, 1), (2, 3)))
+    desk.journal(job, {2: {"y": 2}})
+    desk.journal(job, {0: {"y": 0, "a": "own"}})
+    for store in (H5Store(), PickleStore()):
+        made = _from_journals(desk.workdir, job, desk.spaces[space], store)
+        assert made is not None
+        columns, results = made
+        found = {name: list(column) for name, column in columns.items()}
+        assert found == {"a": ["own", 12], "b": ["x", "x"], "y": [0, 2]}
+        assert sorted(results) == ["a", "y"]
