@@ -24,7 +24,7 @@ from psyrun.runfile import read_run_file
 from psyrun.salvage import classes_known, workdir_at
 from psyrun.snapshot import load
 from psyrun.state import read_partial, read_sources
-from psyrun.store import store_for
+from psyrun.store import H5Store, NpzStore, PickleStore, store_for
 from psyrun.store.arrays import to_array, values_of
 from psyrun.store.forms import UnholdableError
 from psyrun.taskfiles import find_task_files, suggestion, workdir_root
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from psyrun.pspace import ParameterSpace
     from psyrun.runfile import Result, RunFile
+    from psyrun.store import Store
     from psyrun.store.base import Column
 
 __all__ = ["load_result"]
@@ -194,7 +195,7 @@ def _of_result(path: Path, workdir: Workdir, result: Result, name: str) -> Resul
     within = partial(classes_known, workdir.root)
     with within():
         space = load(workdir.snapshot(result.snapshot), verify=True)
-        reader = store_for(path, trusted=True).open(path)
+        reader = _store_of(result, path).open(path)
     if reader.names and reader.size != space.size:
         raise ResultsError(f"{path} has not as many rows as the parameter space of {name!r}")
     columns: dict[str, FileColumn | PickedColumn] = {
@@ -206,6 +207,13 @@ def _of_result(path: Path, workdir: Workdir, result: Result, name: str) -> Resul
     overridden = list(_overridden(workdir, result, space, columns))
     states = bytes([RowState.DONE]) * space.size
     return Results(columns, About(name, space, states, overridden, result.units))
+
+
+def _store_of(result: Result, path: Path) -> Store:
+    """Make the store of a result: of Psyrun's own by name, another by the extension."""
+    name = result.store.partition("(")[0]
+    own = {store.__name__: store.ext for store in (H5Store, NpzStore, PickleStore)}
+    return store_for(own.get(name, path), trusted=True)
 
 
 def _unpickles(result: Result) -> bool:

@@ -626,3 +626,23 @@ def test_a_result_that_is_merged_onto_itself_stays_the_result(project):
     assert project.psy("merge", "psy-work/t", "psy-work/t/result.h5").code == 0
     assert "up to date" in project.psy("status").out
     assert project.psy("verify").code == 0
+
+
+@pytest.mark.parametrize("resultfile", ["r", "r.pkl", "r.dat"])
+def test_a_result_is_read_by_its_store_whatever_its_name(project, resultfile):
+    project.task(
+        "t",
+        f"""
+        from psyrun import Param
+        from psyrun.store import H5Store
+        pspace = Param(a=[0, 1])
+        store = H5Store
+        resultfile = "{resultfile}"
+        def execute(a):
+            return {{"y": a}}
+        """,
+    )
+    ran = project.psy("run")
+    assert ran.code == 0
+    assert ("writes .h5" in ran.err) == (resultfile == "r.pkl")
+    assert psyrun.load_result("t")["y"].tolist() == [0, 1]
