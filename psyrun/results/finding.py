@@ -27,6 +27,7 @@ from psyrun.state import read_partial, read_sources
 from psyrun.store import H5Store, NpzStore, PickleStore, store_for
 from psyrun.store.arrays import to_array, values_of
 from psyrun.store.forms import UnholdableError
+from psyrun.store.h5reader import H5Reader
 from psyrun.taskfiles import find_task_files, suggestion, workdir_root
 from psyrun.workdir import Workdir
 
@@ -196,6 +197,8 @@ def _of_result(path: Path, workdir: Workdir, result: Result, name: str) -> Resul
     with within():
         space = load(workdir.snapshot(result.snapshot), verify=True)
         reader = _store_of(result, path).open(path)
+    if isinstance(reader, H5Reader):
+        reader.check_sources()
     if reader.names and reader.size != space.size:
         raise ResultsError(f"{path} has not as many rows as the parameter space of {name!r}")
     columns: dict[str, FileColumn | PickedColumn] = {

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psyrun.exceptions import StoreError
-from psyrun.store import H5Store, NpzStore, PickleStore, arraystore, h5index
+from psyrun.store import H5Store, NpzStore, PickleStore, arraycolumns, h5index
 from psyrun.store.base import LoadedReader
 
 COLUMNS: dict[str, st.SearchStrategy[Any]] = {
@@ -144,7 +144,7 @@ def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(h5index, "FEWEST_ROWS", 0)
         patch.setattr("psyrun.store.search.BLOCK_BYTES", 200)
-        patch.setattr(arraystore, "BLOCK_BYTES", 500)
+        patch.setattr(arraycolumns, "BLOCK_BYTES", 500)
         yield
 
 
