@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from psyrun.store.forms import (
-    FLOAT,
-    NUMBERS,
     OBJECT,
     TIMES,
     Form,
@@ -23,7 +21,7 @@ from psyrun.store.forms import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -51,12 +49,11 @@ def to_array(values: Sequence[Any] | NDArray[Any], form: Form) -> NDArray[Any]:
         If a number or time would not be the same in it.
     """
     dtype = form.array_dtype
-    if isinstance(values, np.ndarray) and values.dtype != OBJECT:
-        if values.shape[1:] == form.shape and not (form.fills and dtype.kind not in "fc"):
-            return _cast(values, dtype)
-        return _padded(values, form, dtype)
+    is_array = isinstance(values, np.ndarray) and values.dtype != OBJECT
     if form.dtype == OBJECT:
-        return _objects(list(values), form)
+        return _objects(values_of(values) if is_array else list(values), form)  # type: ignore[arg-type]
+    if is_array:
+        return _of_array(values, form, dtype)  # type: ignore[arg-type]
     if dtype.kind in "iu":  # numpy by itself takes large and small ones together for floats
         return np.array(list(values), dtype).reshape(len(values), *form.shape)
     if not form.fills and dtype != OBJECT and dtype.kind not in "mM":
@@ -64,21 +61,49 @@ def to_array(values: Sequence[Any] | NDArray[Any], form: Form) -> NDArray[Any]:
     return _filled(list(values), form, dtype)
 
 
+def _of_array(values: NDArray[Any], form: Form, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Convert an array, of which all may be gaps, to the element type and shape of a form."""
+    kind = values.dtype.kind
+    target = form.dtype.kind if dtype == OBJECT else dtype.kind
+    if _is_gaps(values, form, target):
+        return np.full((len(values), *form.shape), form.filler, dtype=dtype)
+    if _RANKS.get(kind, kind) not in _held_by(target):
+        raise UnholdableError(f"values of {values.dtype} among those of {form.dtype}")
+    if values.shape[1:] == form.shape:
+        return _cast(values, dtype)
+    return _padded(values, form, dtype)
+
+
 def _padded(values: NDArray[Any], form: Form, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Set an array into a larger one of fillers."""
-    if values.shape[1:] == form.shape and not _is_gaps(values, form):
-        return _cast(values, dtype)
     array = np.full((len(values), *form.shape), form.filler, dtype=dtype)
-    if not _is_gaps(values, form):
-        array[(slice(None), *_corner(values.shape[1:], form.shape))] = _cast(values, dtype)
+    array[(slice(None), *_corner(values.shape[1:], form.shape))] = _cast(values, dtype)
     return array
 
 
-def _is_gaps(values: NDArray[Any], form: Form) -> bool:
-    """Whether an array of single floats holds nothing but gaps of a column of another form."""
-    other = form.shape or form.dtype.kind not in NUMBERS
-    single = values.ndim == 1 and values.dtype == FLOAT
-    return bool(other and single and np.isnan(values).all())
+def _is_gaps(values: NDArray[Any], form: Form, target: str) -> bool:
+    """Whether an array holds nothing but the gaps of rows that lack a value of this form.
+
+    Where others of its rows had values of another kind, its gaps are fillers of that kind.
+    """
+    kind = values.dtype.kind
+    single = kind == "f" and values.ndim == 1
+    if not (single and form.shape) and _RANKS.get(kind, kind) in _held_by(target):
+        return False
+    if kind in "fc":
+        return bool(np.isnan(values).all())
+    if kind in "mM":
+        return bool(np.isnat(values).all())
+    return kind in "US" and not values.astype(bool).any()
+
+
+_RANKS = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
+"""Of numbers: each kind is held by those of a higher rank."""
+
+
+def _held_by(kind: str) -> Collection[int | str]:
+    """Name the ranks, or the kind, of values that a kind of array holds."""
+    return range(_RANKS[kind] + 1) if kind in _RANKS else (kind,)
 
 
 def _filled(values: Sequence[Any], form: Form, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -131,10 +156,11 @@ def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if kinds in {"if", "uf", "ic", "uc"} and array.dtype.itemsize > 4:
         if array.size and is_wide(array):
             raise UnholdableError("integers beyond 2**53 together with other numbers or gaps")
-    elif kinds in {"MM", "mm"} and not np.array_equal(
+    elif kinds in {"MM", "mm", "ff", "cc"} and not np.array_equal(
         found.astype(array.dtype), array, equal_nan=True
     ):
-        raise UnholdableError(f"times too far apart for {dtype}")
+        what = "times too far apart for" if kinds in {"MM", "mm"} else "numbers too exact for"
+        raise UnholdableError(f"{what} {dtype}")
     return found
 
 
