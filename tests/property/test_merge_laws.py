@@ -261,8 +261,7 @@ def check_kinds(found: Mapping[str, Any], left: Left) -> None:
     """Integers and truths stay such, where no row of any source lacks one."""
     for name, kind in (("y", int), ("z", bool)):
         values = [result.get(name) for results in left.values() for result in results.values()]
-        # where there is no row, there is nothing to have a type
-        if values and len(found[name]) and all(type(value) is kind for value in values):
+        if values and all(type(value) is kind for value in values) and len(found[name]):
             assert found[name].dtype.kind == np.dtype(kind).kind
 
 
