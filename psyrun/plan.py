@@ -113,7 +113,7 @@ def make_plan(  # noqa: PLR0913 - what is there, and three flags
     if running:
         return dataclasses.replace(plan, action=Action.REFUSE_RUNNING)
     # a virtual result is as sound as the partial results that it refers to
-    virtual = file.result is not None and "virtual=True" in file.result.store
+    virtual = file.result is not None and file.result.is_virtual
     if verify and (virtual or plan.action is not Action.NOTHING):
         sound, notes = verified(present.sources)
         if notes:

@@ -57,7 +57,7 @@ def is_intact(result: Result, path: Path) -> bool:
 
 def refers_to_files(result: Result, path: Path) -> bool:
     """Whether the files are there that hold the rows of a virtual result."""
-    if "virtual=True" not in result.store:
+    if not result.is_virtual:
         return True
     from psyrun.store.h5reader import H5Reader
 

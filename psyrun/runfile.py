@@ -127,6 +127,11 @@ class Result:
     since: int = 1
     units: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_virtual(self) -> bool:
+        """Whether the file only refers to the partial results."""
+        return "virtual=True" in self.store
+
 
 @dataclass(frozen=True)
 class RunFile:

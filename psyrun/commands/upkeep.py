@@ -53,8 +53,7 @@ def _clean(name: str, workdir: Workdir, taskdir: Path, *, yes: bool) -> bool:
         _remove(name, workdir, taskdir)
     click.echo(f"{name}: {verb} {workdir.root} ({len(sizes):,} files, {size_text(sum(sizes))})")
     if result and not Path(result.file).is_relative_to(workdir.root):
-        virtual = "virtual=True" in result.store
-        note = ", but holds no rows itself: it is virtual" if virtual else ""
+        note = ", but holds no rows itself: it is virtual" if result.is_virtual else ""
         click.echo(f"{name}: {result.file} stays{note}")
     return True
 

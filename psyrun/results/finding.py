@@ -89,7 +89,7 @@ def load_result(
         return _of_task(workdir)
     if path.is_file():
         owner = _owner_of(path, taskdir)
-        return _of_file(path) if owner is None else _of_result(path, *owner)
+        return _of_file(path) if owner is None else _of_named_result(path, *owner)
     raise TaskError(_unknown(task, taskdir))
 
 
@@ -134,7 +134,7 @@ def _standing(workdir: Workdir, file: RunFile) -> Path | None:
     if not set(result.codes) <= set(run.codes) or result.since != run.since:
         return None
     places = _places(workdir, file.task, result)
-    if "virtual=True" in result.store and not _are_sound(workdir):
+    if result.is_virtual and not _are_sound(workdir):
         return None  # what it refers to is damaged in part: the rest can be gathered
     whole = (path for path in places if _intact(result, path) and refers_to_files(result, path))
     return next(whole, None)
@@ -181,17 +181,22 @@ def _candidates(place: Path, taskdir: Path) -> Iterator[Workdir]:
             yield Workdir(workdir_root(taskdir, name, file))
 
 
+def _of_named_result(path: Path, workdir: Workdir, result: Result, name: str) -> Results:
+    """Load a result that was asked for by its file, if all that it refers to is sound."""
+    if result.is_virtual and not _are_sound(workdir):
+        raise StoreError(
+            f"{path} is virtual, and a partial result that holds some of its rows is damaged; "
+            f"evaluate these again with: psy run {name}"
+        )
+    return _of_result(path, workdir, result, name)
+
+
 def _of_result(path: Path, workdir: Workdir, result: Result, name: str) -> Results:
     """Load the whole result of a task."""
     if not _intact(result, path) or (_unpickles(result) and crc32(path) != result.crc):
         raise StoreError(
             f"{path} is not as it was written, so it is not read; write it anew with: "
             f"psy run {name}"
-        )
-    if "virtual=True" in result.store and not _are_sound(workdir):
-        raise StoreError(
-            f"{path} is virtual, and a partial result that holds some of its rows is damaged; "
-            f"evaluate these again with: psy run {name}"
         )
     within = partial(classes_known, workdir.root)
     with within():

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from psyrun.exceptions import StoreError
 from psyrun.store.arraycolumns import row_blocks
 from psyrun.store.arraystore import ArrayStore, holding
-from psyrun.store.base import ArrayColumn, Labelled, Reader
 
 if TYPE_CHECKING:
     import os
