@@ -7,7 +7,7 @@ from pathlib import Path
 from psyrun.exceptions import SchedulerError
 from psyrun.loading import working_in
 from psyrun.runfile import Run
-from psyrun.scheduler import Scheduler, qualified_name, still_known
+from psyrun.scheduler import Scheduler, qualified_name
 
 
 def running_jobs(
@@ -34,7 +34,7 @@ def running_jobs(
         return {}
     if present is None or qualified_name(present) != run.scheduler:
         present = scheduler_named(run.scheduler, taskdir)
-    there = still_known(present, ids.values())
+    there = {job.id for job in present.query(set(ids.values())) if not job.state.final}
     return {job: jobid for job, jobid in ids.items() if jobid in there}
 
 

@@ -1,6 +1,25 @@
 """Where jobs run: the interface and the schedulers that Psyrun brings."""
 
-from psyrun.scheduler.base import JobStatus, Scheduler, qualified_name, still_known
+from psyrun.scheduler.base import (
+    JobInfo,
+    JobState,
+    JobStatus,
+    Limits,
+    Scheduler,
+    qualified_name,
+)
+from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.local import ImmediateRun
+from psyrun.scheduler.slurm import Slurm
 
-__all__ = ["ImmediateRun", "JobStatus", "Scheduler", "qualified_name", "still_known"]
+__all__ = [
+    "BatchScheduler",
+    "ImmediateRun",
+    "JobInfo",
+    "JobState",
+    "JobStatus",
+    "Limits",
+    "Scheduler",
+    "Slurm",
+    "qualified_name",
+]

@@ -2,8 +2,75 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
+
+
+class JobState(StrEnum):
+    """How a job is, as Slurm calls it."""
+
+    PENDING = "PENDING"
+    SUSPENDED = "SUSPENDED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TIMEOUT = "TIMEOUT"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    NODE_FAIL = "NODE_FAIL"
+    PREEMPTED = "PREEMPTED"
+
+    @property
+    def final(self) -> bool:
+        """Whether the job has ended."""
+        return self not in (JobState.PENDING, JobState.SUSPENDED, JobState.RUNNING)
+
+
+UNSATISFIABLE = "DependencyNeverSatisfied"
+"""The reason of a pending job that waits for what can no longer happen, as Slurm calls it."""
+
+
+@dataclass(frozen=True)
+class JobInfo:
+    """What a scheduler tells about a job, or about several of one array.
+
+    Attributes
+    ----------
+    id : str
+        The job's id, or the array's.
+    state : JobState
+        How it is.
+    reason : str
+        Why, in the scheduler's words; may be empty.
+    name : str
+        The name given at submission.
+    indices : ranges or None
+        Which jobs of the array it is about; None for a job that is none of an array, and for
+        an array as a whole.
+    """
+
+    id: str
+    state: JobState
+    reason: str = ""
+    name: str = ""
+    indices: tuple[tuple[int, int], ...] | None = None
+
+
+class Limits(NamedTuple):
+    """How much a scheduler takes at a time; None is no limit that is known.
+
+    Attributes
+    ----------
+    array : int or None
+        Jobs of one array.
+    jobs : int or None
+        Jobs that this user may submit now.
+    """
+
+    array: int | None = None
+    jobs: int | None = None
 
 
 class JobStatus(NamedTuple):
@@ -34,9 +101,12 @@ class Scheduler(ABC):
     ----------
     USER_DEFAULT_ARGS : dict
         What is asked for unless a task's `scheduler_args` says otherwise, entry by entry.
+    can_requeue : bool
+        Whether a job can come back after it has ended, as the setting `requeue` asks.
     """
 
     USER_DEFAULT_ARGS: ClassVar[Mapping[str, Any]] = {}
+    can_requeue: ClassVar[bool] = False
 
     @abstractmethod
     def submit(
@@ -103,16 +173,75 @@ class Scheduler(ABC):
     def get_jobs(self) -> Sequence[str]:
         """List the ids of the user's jobs that are queued or running."""
 
+    def query(self, ids: Collection[str]) -> list[JobInfo]:
+        """Tell all that is known of some jobs and arrays, in as few questions as possible.
+
+        A job that the scheduler knows nothing of is left out.
+
+        Parameters
+        ----------
+        ids : collection of str
+            Ids that `submit` and `submit_array` gave.
+
+        Raises
+        ------
+        SchedulerError
+            If the scheduler does not answer.
+        """
+        found = []
+        for known in map(str, self.get_jobs()):
+            array, _, index = known.partition("_")
+            if known not in ids and array not in ids:
+                continue
+            status = self.get_status(known)
+            if status is None:
+                continue
+            state = _STATES.get(status.status, JobState.RUNNING)
+            of_array = known not in ids and index.isdecimal()
+            indices = ((int(index), int(index) + 1),) if of_array else None
+            found.append(JobInfo(array if of_array else known, state, "", status.name, indices))
+        return found
+
+    def find(self, names: Collection[str]) -> dict[str, str]:
+        """Find the ids of jobs and arrays by name, also of those that have ended if known.
+
+        Raises
+        ------
+        SchedulerError
+            If the scheduler does not answer.
+        """
+        known = (self.get_status(jobid) for jobid in self.get_jobs())
+        return {
+            job.name: str(job.id).partition("_")[0]
+            for job in known
+            if job and job.name in names
+        }
+
+    def limits(self, scheduler_args: Mapping[str, Any] | None = None) -> Limits:  # noqa: ARG002
+        """Ask how much may be submitted."""
+        return Limits()
+
+    def time_limit(
+        self,
+        scheduler_args: Mapping[str, Any] | None = None,  # noqa: ARG002 - not known here
+        name: str = "",  # noqa: ARG002
+    ) -> float | None:
+        """Tell for how many seconds a job with that name may run; None if that is not known."""
+        return None
+
+    def check(self, scheduler_args: Mapping[str, Any]) -> None:  # noqa: B027 - may do nothing
+        """Raise a SchedulerError if something is asked for that cannot be asked for."""
+
+
+_STATES: Mapping[str, JobState] = {
+    "R": JobState.RUNNING,
+    "Q": JobState.PENDING,
+    "*Q": JobState.PENDING,
+    "Z": JobState.SUSPENDED,
+    "D": JobState.COMPLETED,
+}
+
 
 def qualified_name(scheduler: Scheduler) -> str:
     """Name a scheduler's class as `module:Class`, by which it is made again."""
     return f"{type(scheduler).__module__}:{type(scheduler).__qualname__}"
-
-
-def still_known(scheduler: Scheduler, ids: Iterable[str | None]) -> set[str]:
-    """Tell which of some ids a scheduler still has; an array is there while a part of it is."""
-    wanted = {jobid for jobid in ids if jobid}
-    if not wanted:
-        return wanted
-    known = {str(jobid) for jobid in scheduler.get_jobs()}
-    return wanted & (known | {jobid.partition("_")[0] for jobid in known})

@@ -1,0 +1,349 @@
+"""Own what schedulers with commands and job scripts have in common; know no one of them.
+
+Such a scheduler gives six answers: how a job script looks (`render`), how it is submitted
+(`submit_command`), what its id is (`parse_id`), how to ask for jobs (`status_command`), what
+the answer says (`parse_status`), and how a job is cancelled (`kill_command`).
+"""
+
+import os
+import re
+import shlex
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from psyrun.exceptions import SchedulerError
+from psyrun.files import replacing
+from psyrun.scheduler import options
+from psyrun.scheduler.base import (
+    UNSATISFIABLE,
+    JobInfo,
+    JobState,
+    JobStatus,
+    Scheduler,
+)
+from psyrun.scheduler.units import seconds
+
+_SUBMIT_SECONDS = 300.0
+"""A scheduler that is full lets a submission wait for some minutes before it refuses."""
+
+_ASK_SECONDS = 60.0
+_PLAIN = re.compile(r"[^A-Za-z0-9._-]")
+_INDEX = "%a"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One submission.
+
+    Attributes
+    ----------
+    args : sequence of str
+        The command and its arguments; in an array, `%a` stands for the index.
+    output : str
+        Where the job's output goes; likewise.
+    name : str
+        The job's name.
+    size : int or None
+        How many jobs the array has; None for a job that is none of an array.
+    depends_on : sequence of str
+        Ids of the jobs that have to end before.
+    asked : dict
+        What is asked of the scheduler: `scheduler_args`.
+    """
+
+    args: Sequence[str]
+    output: str
+    name: str
+    size: int | None = None
+    depends_on: Sequence[str] = ()
+    asked: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def script(self) -> Path:
+        """Where the job script is kept: beside the job's output."""
+        output = Path(self.output)
+        return output.with_name(output.name.replace(_INDEX, "array")).with_suffix(".sh")
+
+
+class BatchScheduler(Scheduler):
+    """A scheduler with commands and job scripts.
+
+    All of them take in `scheduler_args`: `timelimit`, `memory`, `n_cpus`, `n_nodes`, `setup`
+    (lines of shell before the job's command), and where they have arrays `throttle` (how many
+    jobs of an array run at a time).
+
+    Attributes
+    ----------
+    title : str
+        What people call it.
+    has_arrays : bool
+        Whether it has job arrays.
+    """
+
+    title: ClassVar[str]
+    has_arrays: ClassVar[bool] = True
+
+    @abstractmethod
+    def render(self, request: Request) -> str:
+        """Write the job script of a submission; depends on nothing else.
+
+        Raises
+        ------
+        SchedulerError
+            If it asks for what there is not.
+        """
+
+    @abstractmethod
+    def submit_command(self, script: Path) -> list[str]:
+        """Return the command that submits a job script."""
+
+    @abstractmethod
+    def parse_id(self, output: str) -> str:
+        """Find the job's id in what the command printed; empty if there is none."""
+
+    @abstractmethod
+    def status_command(self) -> list[str]:
+        """Return the command that tells about all jobs of this user."""
+
+    @abstractmethod
+    def parse_status(self, output: str) -> Iterable[JobInfo]:
+        """Read what that command printed; lines that are no job are passed over."""
+
+    @abstractmethod
+    def kill_command(self, jobid: str) -> list[str]:
+        """Return the command that cancels a job or an array."""
+
+    def submit(
+        self,
+        args: Sequence[str],
+        output_filename: str | os.PathLike[str],
+        name: str | None = None,
+        depends_on: Sequence[str] | None = None,
+        scheduler_args: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Submit one job; see `Scheduler.submit`."""
+        return self._submit(
+            self.request(
+                args, output_filename, name, depends_on=depends_on, asked=scheduler_args
+            )
+        )
+
+    def submit_array(
+        self,
+        n: int,
+        args: Sequence[str],
+        output_filename: str | os.PathLike[str],
+        name: str | None = None,
+        depends_on: Sequence[str] | None = None,
+        scheduler_args: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Submit an array; see `Scheduler.submit_array`."""
+        if not self.has_arrays:
+            raise NotImplementedError(f"{self.title} has no job arrays")
+        return self._submit(
+            self.request(
+                args, output_filename, name, n, depends_on=depends_on, asked=scheduler_args
+            )
+        )
+
+    def request(
+        self,
+        args: Sequence[str],
+        output: str | os.PathLike[str],
+        name: str | None = None,
+        size: int | None = None,
+        *,
+        depends_on: Sequence[str] | None = None,
+        asked: Mapping[str, Any] | None = None,
+    ) -> Request:
+        """Make a submission of its parts."""
+        return Request(
+            tuple(map(str, args)),
+            os.path.abspath(os.fspath(output)),  # noqa: PTH100 - of a pattern, no file
+            plain_name(name or Path(args[0]).name),
+            size,
+            tuple(depends_on or ()),
+            {**self.USER_DEFAULT_ARGS, **(asked or {})},
+        )
+
+    def _submit(self, request: Request) -> str:
+        text = self.render(request)
+        with replacing(request.script) as temporary:
+            temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+        output = self.ask(self.submit_command(request.script), _SUBMIT_SECONDS)
+        jobid = self.parse_id(output)
+        if not jobid:
+            command = self.submit_command(request.script)[0]
+            raise SchedulerError(f"{command} printed no job id, but: {output.strip()!r}")
+        return jobid
+
+    def kill(self, jobid: str) -> None:
+        """Cancel a job; see `Scheduler.kill`."""
+        self.ask(self.kill_command(jobid))
+
+    def get_status(self, jobid: str) -> JobStatus | None:
+        """Tell how a job is; see `Scheduler.get_status`."""
+        array, _, index = jobid.partition("_")
+        found = [
+            job
+            for job in self.query([array])
+            if not index or job.indices is None or _holds(job.indices, int(index))
+        ]
+        if not found:
+            return None
+        live = [job for job in found if not job.state.final]
+        return JobStatus(jobid, _letter(live or found), found[0].name)
+
+    def get_jobs(self) -> list[str]:
+        """List the ids of the user's jobs; see `Scheduler.get_jobs`."""
+        return list(dict.fromkeys(job.id for job in self._all() if not job.state.final))
+
+    def query(self, ids: Collection[str]) -> list[JobInfo]:
+        """Tell all that is known of some jobs; see `Scheduler.query`."""
+        wanted = set(ids)
+        return [job for job in self._all() if job.id in wanted] if wanted else []
+
+    def find(self, names: Collection[str]) -> dict[str, str]:
+        """Find jobs by name; see `Scheduler.find`."""
+        asked = {plain_name(name): name for name in names}
+        return {asked[job.name]: job.id for job in self._all() if job.name in asked}
+
+    def _all(self) -> list[JobInfo]:
+        """Ask for all jobs of this user."""
+        return list(self.parse_status(self.ask(self.status_command())))
+
+    def time_limit(
+        self, scheduler_args: Mapping[str, Any] | None = None, name: str = ""
+    ) -> float | None:
+        """Tell for how many seconds a job may run; see `Scheduler.time_limit`."""
+        asked = {**self.USER_DEFAULT_ARGS, **(scheduler_args or {})}
+        limit = asked.get("timelimit")
+        if callable(limit):
+            limit = limit(name)
+        return None if limit is None else seconds(limit)
+
+    def check(self, scheduler_args: Mapping[str, Any]) -> None:
+        """Raise a SchedulerError if something cannot be asked for; see `Scheduler.check`."""
+        size = 1 if self.has_arrays else None
+        self.render(self.request(["true"], "log", "job", size, asked=scheduler_args))
+
+    def ask(self, command: Sequence[str], patience: float = _ASK_SECONDS) -> str:
+        """Run one of the scheduler's commands, and return what it prints.
+
+        Raises
+        ------
+        SchedulerError
+            If it is not there, fails, or takes too long; the message is what it said.
+        """
+        import subprocess
+
+        try:
+            done = subprocess.run(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=patience,
+                check=False,
+                env=self.environment(),
+            )
+        except FileNotFoundError as err:
+            raise SchedulerError(
+                f"there is no {command[0]} here: run this where {self.title}'s commands are, "
+                "or set scheduler = ImmediateRun()"
+            ) from err
+        except OSError as err:
+            raise SchedulerError(f"cannot run {command[0]}: {err.strerror}") from err
+        except subprocess.TimeoutExpired as err:
+            raise SchedulerError(
+                f"{command[0]} gave no answer within {patience:.0f} s"
+            ) from err
+        output, words = (data.decode(errors="replace") for data in (done.stdout, done.stderr))
+        if done.returncode and not self.is_harmless(command, words):
+            said = " ".join((words.strip() or output.strip()).split("\n"))
+            raise SchedulerError(said or f"{command[0]} failed with {done.returncode}")
+        return output
+
+    def environment(self) -> dict[str, str] | None:
+        """Return the environment of commands; None is this process' own."""
+        return None
+
+    def is_harmless(self, command: Sequence[str], words: str) -> bool:  # noqa: ARG002
+        """Tell whether a failed command that said this did what was wanted all the same."""
+        return False
+
+
+def plain_name(name: str) -> str:
+    """Make a job's name that every scheduler takes.
+
+    Examples
+    --------
+    >>> plain_name("a task: 1"), plain_name("1st")
+    ('a_task__1', 'j1st')
+    """
+    plain = _PLAIN.sub("_", name)
+    return plain if plain[:1].isalpha() else f"j{plain}"
+
+
+def script(
+    header: Iterable[str],
+    request: Request,
+    index: str,
+    *,
+    redirect: bool,
+    before: Iterable[str] = (),
+) -> str:
+    """Put a job script together.
+
+    Parameters
+    ----------
+    header : iterable of str
+        Lines for the scheduler.
+    request : Request
+        The submission.
+    index : str
+        The shell's expression for the index in an array, from 0.
+    redirect : bool
+        Whether the script itself has to see to where the output goes.
+    before : iterable of str
+        Lines of shell before everything else.
+    """
+    lines = ["#!/bin/bash", *header, *before]
+    if request.size is not None:
+        lines.append(f"index={index}")
+    if redirect:
+        lines.append(f"exec >>{with_index(request.output, request)} 2>&1")
+    setup = request.asked.get("setup")
+    if callable(setup):
+        setup = setup(request.name)
+    if setup is not None:
+        lines += options.lines("setup", setup)
+    words = " ".join(with_index(arg, request) for arg in request.args)
+    return "\n".join([*lines, f"exec {words}", ""])
+
+
+def with_index(text: str, request: Request) -> str:
+    """Quote a text for the shell; in an array, `%a` is the index."""
+    if request.size is None:
+        return shlex.quote(text)
+    parts = [shlex.quote(part) if part else "" for part in text.split(_INDEX)]
+    return '"$index"'.join(parts) or "''"
+
+
+def _holds(indices: Iterable[tuple[int, int]], index: int) -> bool:
+    return any(start <= index < stop for start, stop in indices)
+
+
+def _letter(jobs: Sequence[JobInfo]) -> str:
+    """Tell how some jobs are together, in the letters of `JobStatus`."""
+    states = {job.state for job in jobs}
+    if JobState.RUNNING in states:
+        return "R"
+    if JobState.SUSPENDED in states:
+        return "Z"
+    if JobState.PENDING in states:
+        waits = all(job.reason in ("Dependency", UNSATISFIABLE) for job in jobs)
+        return "*Q" if waits else "Q"
+    return "D"
