@@ -62,25 +62,36 @@ psy.add_command(export)
 )
 @click.option("--force", is_flag=True, help="Evaluate all rows again.")
 @click.option(
-    "--dry-run", is_flag=True, help="Tell what would be done and why, and change nothing."
+    "--dry-run",
+    is_flag=True,
+    help="Tell what would be done and why, show job scripts, and change nothing.",
+)
+@click.option(
+    "--wait", is_flag=True, help="Stay until jobs elsewhere have ended, and show progress."
 )
 @TASKDIR
 @TASKS
 @click.pass_obj
-def run(obj: Options, tasks: Sequence[str], *, keep: bool, force: bool, dry_run: bool) -> int:
+def run(
+    obj: Options,
+    tasks: Sequence[str],
+    *,
+    keep: bool,
+    force: bool,
+    dry_run: bool,
+    wait: bool,
+) -> int:
     """Bring tasks up to date: evaluate what is missing, and merge.
 
     Without TASK, all tasks.
     """
-    from psyrun.commands.running import each_task, foretell, run_task
+    from psyrun.commands.running import Wish, each_task, foretell, run_tasks
 
     if keep and force:
         raise click.UsageError("--continue keeps rows and --force does not: use one of them")
     if dry_run:
         return each_task(obj, tasks, lambda task: foretell(task, keep=keep, force=force))
-    return each_task(
-        obj, tasks, lambda task: run_task(task, obj.command, keep=keep, force=force)
-    )
+    return run_tasks(obj, tasks, Wish(keep, force, wait))
 
 
 @psy.command()
@@ -153,8 +164,7 @@ def status(  # noqa: PLR0913 - one for each option
 
     With --json also what each run was made with.
     """
-    from psyrun.commands.running import each_task
-    from psyrun.commands.status import Details, print_statuses, show_status
+    from psyrun.commands.status import Details, print_statuses, show_statuses
 
     if as_json and (verbose or every or why):
         raise click.UsageError(
@@ -164,7 +174,7 @@ def status(  # noqa: PLR0913 - one for each option
         code = print_statuses(obj, tasks)
     else:
         details = Details(verbose or every, every, why)
-        code = each_task(obj, tasks, lambda task: show_status(task, details))
+        code = show_statuses(obj, tasks, details)
     return code if exit_code else ExitCode.OK
 
 
@@ -262,6 +272,29 @@ def new_task(obj: Options, name: str, scheduler: str) -> int:
     from psyrun.commands.upkeep import write_task_file
 
     return write_task_file(obj.taskdir, name, scheduler)
+
+
+@psy.command()
+@click.option(
+    "-f",
+    "--follow",
+    is_flag=True,
+    help="Go on showing what is written, until all jobs have ended.",
+)
+@TASKDIR
+@click.argument("task")
+@click.argument("job", required=False)
+@click.pass_obj
+def logs(obj: Options, task: str, job: str | None, *, follow: bool) -> int:
+    """Show the log of a job of the last run.
+
+    JOB is its name or its place in the run, such as 7; the scheduler's id, such as 12_7;
+    `merge`, or `worker` on this machine. Without JOB, the log that was written to last. No task
+    file is run.
+    """
+    from psyrun.commands.logs import show_log
+
+    return show_log(obj, task, job, follow=follow)
 
 
 @psy.command()

@@ -5,7 +5,7 @@ The table in the explanation "what makes a row stale" is implemented here and no
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from psyrun.present import Present, accepting, forgetting, look
 from psyrun.resultfile import is_intact, refers_to_files
 from psyrun.rows import Ranges, RowState
 from psyrun.runfile import RunFile
+from psyrun.scheduler import Limits
+from psyrun.submitted import Seen
 from psyrun.tasks import TaskDef
-from psyrun.workdir import Workdir
+from psyrun.workdir import Workdir, job_name
 
 _MOST_ROWS = 10**10
 _MOST_CHANGES = 3
@@ -56,6 +58,10 @@ class Plan:
         Which of them each job gets.
     resultfile : Path
         Where the result goes.
+    seen : Seen
+        What is known of the jobs of the last run.
+    limits : Limits
+        How much the scheduler takes.
     """
 
     task: TaskDef
@@ -66,6 +72,21 @@ class Plan:
     todo: Ranges
     shares: Sequence[Ranges]
     resultfile: Path
+    seen: Seen = field(default_factory=lambda: Seen(None))
+    limits: Limits = field(default_factory=Limits)
+
+
+def within(plan: Plan, limits: Limits) -> Plan:
+    """Make of a plan one with fewer, larger jobs, where the scheduler takes no more."""
+    if limits.jobs is None or len(plan.shares) <= limits.jobs:
+        return dataclasses.replace(plan, limits=limits)
+    shares = plan.task.backend(plan.task).deal(plan.todo, limits.jobs)
+    return dataclasses.replace(plan, shares=shares, limits=limits)
+
+
+def job_names(plan: Plan) -> list[str]:
+    """Name the jobs that a plan comes to."""
+    return [job_name(plan.present.run.number, index) for index in range(len(plan.shares))]
 
 
 def make_plan(  # noqa: PLR0913 - what is there, and three flags
@@ -75,7 +96,7 @@ def make_plan(  # noqa: PLR0913 - what is there, and three flags
     *,
     keep: bool = False,
     force: bool = False,
-    running: Sequence[str] = (),
+    seen: Seen | None = None,
     verify: bool = True,
 ) -> Plan:
     """Decide what has to be done.
@@ -92,8 +113,8 @@ def make_plan(  # noqa: PLR0913 - what is there, and three flags
         Whether to keep rows by earlier code (`psy run --continue`).
     force : bool
         Whether to evaluate everything again.
-    running : sequence of str
-        Jobs of the task that its scheduler still has.
+    seen : Seen, optional
+        What is known of the jobs of the last run. None: there are none elsewhere.
     verify : bool
         Whether to read all rows before they are relied on: those damaged count as missing.
 
@@ -110,8 +131,9 @@ def make_plan(  # noqa: PLR0913 - what is there, and three flags
         )
     present = look(workdir, file, task.pspace, task.code(), depends_on=task.depends_on)
     plan = _plan(task, workdir, file, present, keep=keep, force=force)
-    if running:
-        return dataclasses.replace(plan, action=Action.REFUSE_RUNNING)
+    seen = seen or Seen(file.last)
+    if seen.live:
+        return dataclasses.replace(plan, action=Action.REFUSE_RUNNING, seen=seen)
     # a virtual result is as sound as the partial results that it refers to
     virtual = file.result is not None and file.result.is_virtual
     if verify and (virtual or plan.action is not Action.NOTHING):
@@ -121,7 +143,7 @@ def make_plan(  # noqa: PLR0913 - what is there, and three flags
             present = look(workdir, file, task.pspace, image, sound, depends_on=needs)
             present = dataclasses.replace(present, lost=[*present.lost, *notes])
             plan = _plan(task, workdir, file, present, keep=keep, force=force)
-    return plan
+    return dataclasses.replace(plan, seen=seen)
 
 
 def _plan(

@@ -12,12 +12,12 @@ from psyrun import locks, machine
 from psyrun.code import CodeImage
 from psyrun.files import write_bytes
 from psyrun.git import git_state
-from psyrun.plan import Plan
+from psyrun.plan import Plan, job_names
 from psyrun.runfile import Run
 from psyrun.scheduler import qualified_name
 from psyrun.taskfiles import CONF
 from psyrun.version import __version__
-from psyrun.workdir import Workdir, job_name
+from psyrun.workdir import Workdir
 
 
 def record(plan: Plan, workdir: Workdir, command: Sequence[str]) -> Run:
@@ -33,10 +33,9 @@ def record(plan: Plan, workdir: Workdir, command: Sequence[str]) -> Run:
         The command that does it.
     """
     task, image, run = plan.task, plan.present.image, plan.present.run
-    names = [job_name(run.number, index) for index in range(len(plan.shares))]
     return dataclasses.replace(
         run,
-        jobs=dict.fromkeys(names),
+        jobs=dict.fromkeys(job_names(plan)),
         scheduler=qualified_name(task.scheduler),
         store=task.store.description,
         units=dict(task.units),

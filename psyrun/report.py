@@ -10,6 +10,8 @@ from typing import Any
 from psyrun import rows
 from psyrun.causes import Cause, Errors
 from psyrun.failures import describe_assignment
+from psyrun.files import last_line
+from psyrun.jobwords import counts_text, submitted_text
 from psyrun.plan import Action, Plan, changes_text
 from psyrun.present import Present
 from psyrun.pspace import ParameterSpace
@@ -60,8 +62,8 @@ def success(outcome: Outcome, seconds: float) -> str:
     """Say what a run that left nothing to do came to; one record, for standard output."""
     plan, name = outcome.plan, outcome.plan.task.name
     accepted = accepted_text(plan.present)
-    if outcome.submitted:
-        return f"{name}: submitted {', '.join(outcome.submitted)}"
+    if outcome.submitted is not None:
+        return f"{name}: {submitted_text(outcome.submitted)}"
     if plan.action is Action.NOTHING:
         return f"{name}: up to date{accepted}, {rows.text(outcome.done)} in {outcome.result}"
     from psyrun.units import duration
@@ -117,7 +119,8 @@ def most_frequent(causes: Sequence[Cause]) -> Iterator[str]:
         place = cause.example.error.get("place")
         where = f" ({Path(place).name})" if place else ""
         example = "" if cause.count == 1 else "for example "
-        yield f"  {rows.text(cause.count)}: {example}{in_a_line(cause.example.error)}{where}"
+        size = _jobs_text(cause.count) if cause.of_jobs else rows.text(cause.count)
+        yield f"  {size}: {example}{in_a_line(cause.example.error)}{where}"
     rest = len(causes) - _MOST_CAUSES
     if rest > 0:
         yield f"  and {rest:,} more kind{'' if rest == 1 else 's'} of errors"
@@ -266,9 +269,11 @@ def status_line(
 
 
 def _running_words(plan: Plan, held_by: Mapping[str, object] | None) -> Iterator[str]:
-    """Tell who is at a task, and what was edited since."""
+    """Tell who is at a task, how its jobs are, and what was edited since."""
     if held_by:
         yield f"process {held_by['process']} on {held_by['host']} since {held_by['since']}"
+    if counts := counts_text(plan.seen):
+        yield counts
     last = plan.file.last
     if last is None:
         return
@@ -309,12 +314,3 @@ def _row_in_words(row: int, assignment: Any) -> str:
         return f"row {row}"
     shown = ", ".join(f"{name}={text}" for name, text in assignment.items())
     return printable(f"row {row} ({shown})")
-
-
-def last_line(path: Path) -> str:
-    """Return the last line of a log that says something."""
-    try:
-        lines = path.read_text(errors="replace").split("\n")
-    except OSError:
-        return ""
-    return next((line for line in reversed(lines) if line.strip()), "")

@@ -10,9 +10,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from psyrun import locks, machine, rows, snapshot
+from psyrun import locks, machine, rows, snapshot, submission
 from psyrun.causes import Cause, group
 from psyrun.code import frozen_code
 from psyrun.conclude import merge_if_complete
@@ -26,13 +25,13 @@ from psyrun.exceptions import (
 from psyrun.files import remove_abandoned
 from psyrun.follow import Follower
 from psyrun.jobs import Job, read_job, write_jobs
-from psyrun.plan import Action, Plan, changes_text, make_plan
+from psyrun.plan import Action, Plan, changes_text, make_plan, within
 from psyrun.resultfile import check_parameters, check_target
 from psyrun.rows import RowState
-from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
-from psyrun.scheduler import ImmediateRun
+from psyrun.runfile import MERGE, Run, RunFile, read_run_file, write_run_file
+from psyrun.scheduler import ImmediateRun, JobState, qualified_name
 from psyrun.state import Failure, TaskState, failures, job_failures
-from psyrun.submitted import running_jobs
+from psyrun.submitted import Queue, Seen, ends_of
 from psyrun.tasks import TaskDef, load_frozen
 from psyrun.workdir import Workdir, run_of
 
@@ -55,8 +54,8 @@ class Outcome:
         Rows of the whole space.
     result : Path or None
         The whole result, if it stands now.
-    submitted : list of str
-        The scheduler's ids, where jobs run elsewhere.
+    submitted : Run or None
+        The run, where jobs run elsewhere.
     causes : list of Cause
         Why rows failed in this run.
     job_failures : list of Failure
@@ -72,7 +71,7 @@ class Outcome:
     failed: int
     missing: int
     result: Path | None = None
-    submitted: Sequence[str] = ()
+    submitted: Run | None = None
     causes: Sequence[Cause] = ()
     job_failures: Sequence[Failure] = ()
     untried: int = 0
@@ -81,7 +80,7 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """Whether there is nothing left to complain of."""
-        return bool(self.submitted) or self.result is not None
+        return self.submitted is not None or self.result is not None
 
 
 def holding(workdir: Workdir, name: str, patience: float = 0.0) -> locks.Hold:
@@ -111,6 +110,7 @@ def prepare(
     keep: bool = False,
     force: bool = False,
     verify: bool = True,
+    queue: Queue | None = None,
 ) -> Plan:
     """Make the plan for a task; call it while holding the task.
 
@@ -121,31 +121,55 @@ def prepare(
     workdir : Workdir
         Its work directory.
     keep, force, verify : bool
-        As for `make_plan`.
+        As for `make_plan`. With `verify`, the plan is one to carry out: the scheduler has to
+        answer.
+    queue : Queue, optional
+        Where the scheduler was asked about several tasks. None asks about this one.
 
     Raises
     ------
-    TaskError, StoreError, WorkdirError
+    TaskError, StoreError, WorkdirError, SchedulerError
         If the task cannot be run.
     """
     file = read_run_file(workdir, task.name)
-    running = jobs_running(task, file)
-    return make_plan(
-        task, workdir, file, keep=keep, force=force, running=running, verify=verify
-    )
+    seen = _seen(task, file, queue or Queue(task.taskdir, task.scheduler), must_know=verify)
+    if seen.run is not None:
+        file = file.with_run(seen.run)
+    plan = make_plan(task, workdir, file, keep=keep, force=force, seen=seen, verify=verify)
+    if verify and plan.action is Action.EVALUATE and not is_local(task):
+        submission.check(task)
+        plan = within(plan, submission.limits(task))
+    return plan
 
 
-def jobs_running(task: TaskDef, file: RunFile) -> list[str]:
-    """Name the jobs of the last run that its scheduler still has, the merge job too."""
+def is_local(task: TaskDef) -> bool:
+    """Tell whether jobs of a task run on this machine, as part of the command."""
+    return isinstance(task.scheduler, ImmediateRun)
+
+
+def _seen(task: TaskDef, file: RunFile, queue: Queue, *, must_know: bool) -> Seen:
+    """Ask what became of the jobs of the last run; nothing may be started in ignorance.
+
+    Raises
+    ------
+    SchedulerError
+        If that has to be known, and the task's scheduler, which had the jobs, does not answer.
+    """
     try:
-        return list(running_jobs(file.last, task.taskdir, task.scheduler))
+        return queue.look(task.name, file.last)
     except SchedulerError as err:
+        had_them = file.last.scheduler if file.last else ""
+        if must_know and had_them == qualified_name(task.scheduler):
+            raise SchedulerError(
+                f"{task.name}: whether jobs of the last run are still there is not known, so "
+                f"nothing was started: {err}"
+            ) from err
         warnings.warn(
-            f"{task.name}: whether jobs of the last run are still there is not known: {err}",
+            f"{task.name}: whether jobs of the last run are there is not known: {err}",
             TaskWarning,
             stacklevel=2,
         )
-        return []
+        return Seen(file.last)
 
 
 def carry_out(
@@ -185,11 +209,13 @@ def carry_out(
     from psyrun.provenance import record  # which what is up to date can do without
 
     run = record(plan, workdir, sys.argv if command is None else command)
+    if plan.action is Action.EVALUATE and not is_local(plan.task):
+        run = submission.named(plan.task, workdir, run, plan.limits.array)
     _freeze(plan, workdir, run)
     file = plan.file.with_run(run)
     write_run_file(workdir, file)
     if plan.action is Action.EVALUATE:
-        if not isinstance(plan.task.scheduler, ImmediateRun):
+        if not is_local(plan.task):
             return _submit(plan, workdir, file, run)
         words = _run_here(plan, workdir, run, on_progress)
         return dataclasses.replace(_conclude(plan, workdir, file, run), last_words=words)
@@ -255,62 +281,12 @@ def _freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
 
 def _submit(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
     """Hand the jobs to the scheduler, and a merge job that waits for them."""
-    task = plan.task
-    python, folder = [task.python, "-P", "-m", "psyrun.worker"], str(workdir.root.absolute())
-    pool = ["--pool-size", str(task.pool_size or 1)]
-    run = _submit_jobs(plan, workdir, file, run, [*python, *pool, folder])
-    ids = sorted({str(jobid) for jobid in run.jobs.values()})
-    merge = [*python, folder, "--merge", str(run.number), "--folder", str(Path.cwd())]
-    merge_id = task.scheduler.submit(
-        merge,
-        str(workdir.log(f"{run.number}-merge")),
-        name=f"{task.name}-{run.number}-merge",
-        depends_on=ids,
-        scheduler_args=_scheduler_args(task),
+    run = submission.submit(
+        plan.task, workdir, run, lambda run: write_run_file(workdir, file.with_run(run))
     )
-    run = dataclasses.replace(run, merge_job=str(merge_id))
-    write_run_file(workdir, file.with_run(run))
     outcome = _outcome(plan, plan.present.state, None)
-    outcome.submitted = [*ids, str(merge_id)]
+    outcome.submitted = run
     return outcome
-
-
-def _scheduler_args(task: TaskDef) -> dict[str, Any]:
-    """Return what to ask of the scheduler: its own defaults, and what the task sets."""
-    return {**task.scheduler.USER_DEFAULT_ARGS, **task.scheduler_args}
-
-
-def _submit_jobs(
-    plan: Plan, workdir: Workdir, file: RunFile, run: Run, command: Sequence[str]
-) -> Run:
-    """Submit an array, or job by job where the scheduler has none; note each id at once."""
-    scheduler, name = plan.task.scheduler, f"{plan.task.name}-{run.number}"
-    asked = _scheduler_args(plan.task)
-    index_name = f"{run.number}-%a"
-    try:
-        array = scheduler.submit_array(
-            len(run.jobs),
-            [*command, index_name],
-            str(workdir.log(index_name)),
-            name=name,
-            scheduler_args=asked,
-        )
-    except NotImplementedError:
-        array = None
-    if array is not None:
-        run = dataclasses.replace(run, jobs=dict.fromkeys(run.jobs, str(array)))
-        write_run_file(workdir, file.with_run(run))
-        return run
-    for job in run.jobs:
-        jobid = scheduler.submit(
-            [*command, job],
-            str(workdir.log(job)),
-            name=f"{plan.task.name}-{job}",
-            scheduler_args=asked,
-        )
-        run = dataclasses.replace(run, jobs={**run.jobs, job: str(jobid)})
-        write_run_file(workdir, file.with_run(run))
-    return run
 
 
 def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | None) -> str:
@@ -337,15 +313,39 @@ def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | 
     return words
 
 
+def note_found(plan: Plan, workdir: Workdir) -> None:
+    """Note the ids of jobs that were found by name; call it while holding the task."""
+    if plan.seen.live and read_run_file(workdir, plan.task.name) != plan.file:
+        write_run_file(workdir, plan.file)
+
+
 def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
     """Merge if all rows are done, and say what came of the run."""
     state = merge_if_complete(workdir, file, run, plan.task)
-    outcome = _outcome(plan, state, plan.resultfile if state.complete else None)
+    return come_of(plan, workdir, state, plan.resultfile if state.complete else None)
+
+
+def come_of(plan: Plan, workdir: Workdir, state: TaskState, result: Path | None) -> Outcome:
+    """Say what came of a plan whose jobs have ended.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    workdir : Workdir
+        The task's work directory.
+    state : TaskState
+        How far its run is.
+    result : Path or None
+        The whole result, if it stands.
+    """
+    run = state.run
+    outcome = _outcome(plan, state, result)
     outcome.causes = group(f for f in failures(state) if run_of(f.job) == run.number)
     outcome.job_failures = list(job_failures(workdir, list(run.jobs)))
     mine = [source for source in state.sources if run_of(source.job) == run.number]
     settled = rows.joined(pair for source in mine for pair in (*source.done, *source.failed))
-    outcome.untried = rows.count(plan.todo) - rows.count(settled)
+    outcome.untried = max(0, rows.count(plan.todo) - rows.count(settled))
     return outcome
 
 
@@ -374,14 +374,26 @@ def merge_job(workdir: Workdir, number: int, folder: Path) -> int:
             raise WorkdirError(f"run {number} is no longer known in {workdir.run_file}")
         job = read_job(workdir, next(iter(run.jobs)))
         task = load_frozen(frozen_code(workdir.code(run.code)), Path(job.taskdir))
+        run = dataclasses.replace(run, ends=_ends(task, workdir.root.name, run))
+        file = file.with_run(run)
         check_held()
-        state = merge_if_complete(workdir, file, run, task)
+        write_run_file(workdir, file)
+        done = dataclasses.replace(run, ends={**run.ends, MERGE: JobState.COMPLETED.value})
+        state = merge_if_complete(workdir, file.with_run(done), done, task)
         if not state.complete:
             left = run.size - state.count(RowState.DONE)
             raise WorkdirError(
                 f"{left:,} of {run.size:,} rows failed or are missing: no result"
             )
     return 0
+
+
+def _ends(task: TaskDef, name: str, run: Run) -> dict[str, str]:
+    """Ask how the jobs of a run ended, while the scheduler knows; it may not know any more."""
+    try:
+        return ends_of(Queue(task.taskdir, task.scheduler).look(name, run))
+    except SchedulerError:
+        return dict(run.ends)
 
 
 def _outcome(plan: Plan, state: TaskState, result: Path | None) -> Outcome:

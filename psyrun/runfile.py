@@ -14,6 +14,9 @@ from psyrun.workdir import Workdir
 
 FORMAT = 1
 
+MERGE = "merge"
+"""What the merge job is called among the jobs of a run."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -34,10 +37,18 @@ class Run:
     accepted : tuple of str
         Earlier codes whose rows the user keeps (`psy run --continue`).
     jobs : dict
-        The scheduler's id of each job by the job's name; None is an intent: the job is
-        about to be submitted, or that failed.
+        The scheduler's id of each job by the job's name, the jobs of an array having the same;
+        None is an intent: the job is about to be submitted, or that failed.
     merge_job : str or None
         The scheduler's id of the merge job, where there is one.
+    token : str
+        What makes the names unique by which the scheduler knows the jobs; empty where they run
+        on this machine.
+    ends : dict
+        How jobs ended, in the scheduler's words, by their names; the merge job is `merge`. It
+        is noted by the merge job, while the scheduler still knows.
+    array_size : int or None
+        How many jobs each array has at most; None where each job was submitted on its own.
     scheduler, store, resultfile : str
         What the task was set to.
     exclude : tuple of str
@@ -68,6 +79,9 @@ class Run:
     accepted: tuple[str, ...] = ()
     jobs: Mapping[str, str | None] = field(default_factory=dict)
     merge_job: str | None = None
+    token: str = ""
+    ends: Mapping[str, str] = field(default_factory=dict)
+    array_size: int | None = None
     scheduler: str = ""
     store: str = ""
     resultfile: str = ""
@@ -84,7 +98,7 @@ class Run:
     @property
     def ids(self) -> dict[str, str | None]:
         """The scheduler's ids by name, the merge job's too."""
-        return {**self.jobs, "merge": self.merge_job}
+        return {**self.jobs, MERGE: self.merge_job}
 
     @property
     def codes(self) -> dict[str, int]:

@@ -58,7 +58,23 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         Setting("backend", ("class",), "How rows are dealt out to jobs."),
         Setting("scheduler", ("scheduler",), "Where jobs run."),
-        Setting("scheduler_args", ("mapping", "none"), "What to ask of the scheduler."),
+        Setting(
+            "scheduler_args",
+            ("mapping", "none"),
+            "What to ask of the scheduler for each job, such as `{'timelimit': '1h'}`.",
+        ),
+        Setting(
+            "merge_args",
+            ("mapping", "none"),
+            "What to ask of the scheduler for the merge job, where it differs from "
+            "`scheduler_args`.",
+        ),
+        Setting(
+            "requeue",
+            ("count", "none"),
+            "How often a job may come back that ran out of time, was preempted or lost its "
+            "node. None leaves it to the scheduler.",
+        ),
         Setting("store", ("store",), "The file format of results."),
         Setting(
             "units",

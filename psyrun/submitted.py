@@ -1,41 +1,170 @@
-"""Own the questions to the scheduler that has, or had, the jobs of an earlier run."""
+"""Own the questions to the schedulers that have, or had, the jobs of earlier runs."""
 
 import contextlib
+import dataclasses
 import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from psyrun.exceptions import SchedulerError
 from psyrun.loading import working_in
-from psyrun.runfile import Run
-from psyrun.scheduler import Scheduler, qualified_name
+from psyrun.runfile import MERGE, Run
+from psyrun.scheduler import ImmediateRun, JobInfo, JobState, Scheduler, qualified_name
+from psyrun.submission import names
 
 
-def running_jobs(
-    run: Run | None, taskdir: Path, present: Scheduler | None = None
-) -> dict[str, str]:
-    """Name the jobs of a run that its scheduler still has, the merge job too, with their ids.
+@dataclass(frozen=True)
+class Seen:
+    """What is known of the jobs of a run.
+
+    Attributes
+    ----------
+    run : Run or None
+        The run; with the ids of jobs whose submission was accepted without an answer.
+    jobs : dict
+        What the scheduler tells, or told the merge job, by the jobs' names. A job that it has
+        forgotten is left out.
+    """
+
+    run: Run | None
+    jobs: Mapping[str, JobInfo] = field(default_factory=dict)
+
+    @property
+    def live(self) -> dict[str, JobInfo]:
+        """The jobs that have not ended, by name."""
+        return {name: job for name, job in self.jobs.items() if not job.state.final}
+
+    @property
+    def live_ids(self) -> list[str]:
+        """The ids of jobs and arrays that have not ended."""
+        live = {job.id for job in self.live.values()}
+        ids = self.run.ids.values() if self.run else ()
+        return [jobid for jobid in dict.fromkeys(ids) if jobid in live and jobid]
+
+    def count(self, state: JobState) -> int:
+        """Count the jobs in a state, without the merge job."""
+        return sum(job.state is state for name, job in self.jobs.items() if name != MERGE)
+
+
+class Queue:
+    """Asks schedulers about runs, each scheduler once however many runs there are.
 
     Parameters
     ----------
-    run : Run or None
-        The run; None has no jobs.
     taskdir : Path
-        The folder with the task files; the scheduler's module may lie there.
+        The folder with the task files; a scheduler's module may lie there.
     present : Scheduler, optional
-        The task's scheduler now, which may be another one than the run was submitted to.
-
-    Raises
-    ------
-    SchedulerError
-        If the run's scheduler cannot be asked.
+        A scheduler that is at hand, used for the runs that were submitted to its class.
     """
-    ids = {job: jobid for job, jobid in (run.ids if run else {}).items() if jobid}
-    if run is None or not ids:
-        return {}
-    if present is None or qualified_name(present) != run.scheduler:
-        present = scheduler_named(run.scheduler, taskdir)
-    there = {job.id for job in present.query(set(ids.values())) if not job.state.final}
-    return {job: jobid for job, jobid in ids.items() if jobid in there}
+
+    def __init__(self, taskdir: Path, present: Scheduler | None = None) -> None:
+        self._taskdir = taskdir
+        self._made: dict[str, Scheduler] = {}
+        self._told: dict[str, list[JobInfo] | SchedulerError] = {}
+        self._asked: dict[str, set[str]] = {}
+        if present is not None:
+            self._made[qualified_name(present)] = present
+
+    def scheduler(self, name: str) -> Scheduler:
+        """Return the scheduler of that class, `module:Class`."""
+        if name not in self._made:
+            self._made[name] = scheduler_named(name, self._taskdir)
+        return self._made[name]
+
+    def ask(self, runs: Iterable[Run | None]) -> None:
+        """Ask about several runs at once, so that `look` has the answers."""
+        wanted: dict[str, set[str]] = {}
+        for run in runs:
+            if run is not None and is_open(run):
+                wanted.setdefault(run.scheduler, set()).update(_ids(run))
+        for name, ids in wanted.items():
+            if not ids <= self._asked.get(name, set()):
+                self._asked[name] = ids
+                try:
+                    self._told[name] = self.scheduler(name).query(ids)
+                except SchedulerError as err:
+                    self._told[name] = err
+
+    def look(self, task: str, run: Run | None) -> Seen:
+        """Tell what is known of the jobs of a task's run.
+
+        Raises
+        ------
+        SchedulerError
+            If its scheduler does not answer.
+        """
+        if run is None or not is_open(run):
+            return Seen(run, _ended(run) if run else {})
+        run = self._adopted(task, run)
+        self.ask([run])
+        told = self._told.get(run.scheduler, [])
+        if isinstance(told, SchedulerError):
+            raise told
+        return Seen(run, {**_ended(run), **by_job(run, told)})
+
+    def _adopted(self, task: str, run: Run) -> Run:
+        """Look for the jobs of a run that may have been submitted though no id is known."""
+        if not run.token or None not in run.ids.values():
+            return run
+        open_names = names(task, run)
+        found = self.scheduler(run.scheduler).find(open_names)
+        ids = {job: jobid for name, jobid in found.items() for job in open_names[name]}
+        merge = ids.pop(MERGE, run.merge_job)
+        return dataclasses.replace(run, jobs={**run.jobs, **ids}, merge_job=merge)
+
+
+def is_open(run: Run) -> bool:
+    """Tell whether a run has jobs that its scheduler may still have."""
+    has_jobs = bool(run.token or any(run.ids.values()))
+    return (
+        has_jobs and run.scheduler != qualified_name(ImmediateRun()) and MERGE not in run.ends
+    )
+
+
+def _ids(run: Run) -> set[str]:
+    return {jobid for jobid in run.ids.values() if jobid}
+
+
+def _ended(run: Run) -> dict[str, JobInfo]:
+    """Return what was noted of a run's jobs while the scheduler knew."""
+    ids = run.ids
+    return {
+        job: JobInfo(ids.get(job) or "", JobState(state))
+        for job, state in run.ends.items()
+        if state in JobState.__members__
+    }
+
+
+def by_job(run: Run, told: Iterable[JobInfo]) -> dict[str, JobInfo]:
+    """Sort what a scheduler tells by the jobs of a run.
+
+    Jobs with the same id are an array, in the order of its indices. What a scheduler tells of
+    an array as a whole holds for each of its jobs.
+    """
+    members: dict[str, list[str]] = {}
+    for job, jobid in run.ids.items():
+        if jobid:
+            members.setdefault(jobid, []).append(job)
+    found: dict[str, JobInfo] = {}
+    for info in told:
+        mine = members.get(info.id, [])
+        for start, stop in ((0, len(mine)),) if info.indices is None else info.indices:
+            for job in mine[start:stop]:
+                if (
+                    job not in found or not info.state.final
+                ):  # it may be listed as it was before
+                    found[job] = info
+    return found
+
+
+def ends_of(seen: Seen) -> dict[str, str]:
+    """Return how the jobs of a run ended, to note it: the merge job is not among them."""
+    return {
+        job: info.state.value
+        for job, info in seen.jobs.items()
+        if info.state.final and job != MERGE
+    }
 
 
 def scheduler_named(name: str, taskdir: Path) -> Scheduler:

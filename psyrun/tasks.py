@@ -58,12 +58,14 @@ class Config:
     file_dep: list[str | os.PathLike[str]]
     max_failures: int | None
     max_jobs: int | None
+    merge_args: Mapping[str, Any]
     min_items: int
     name: str | None
     overwrite_dirty: bool
     pool_size: int | None
     pspace: ParameterSpace
     python: str
+    requeue: int | None
     resultfile: str | None
     scheduler: Scheduler
     scheduler_args: Mapping[str, Any]

@@ -21,6 +21,22 @@ def job_name(run: int, index: int) -> str:
     return f"{run}-{index}"
 
 
+def index_of(job: str) -> int:
+    """Tell the place of a job in its run."""
+    return int(job.partition("-")[2])
+
+
+def array_element(run: int, first: int, index: str) -> str:
+    """Name a job as an element of an array that begins with a run's job `first`.
+
+    Examples
+    --------
+    >>> array_element(1, 0, "5"), array_element(1, 1001, "5")
+    ('1-5', '1-1001+5')
+    """
+    return f"{run}-{first}+{index}" if first else f"{run}-{index}"
+
+
 def run_of(job: str) -> int:
     """Tell the run a job belongs to."""
     return int(job.partition("-")[0])
@@ -117,6 +133,10 @@ class Workdir:
     def worker_log(self, run: int) -> Path:
         """Return the log of the worker of a run on this machine."""
         return self.log(f"{run}-worker")
+
+    def merge_log(self, run: int) -> Path:
+        """Return the log of the merge job of a run."""
+        return self.log(f"{run}-merge")
 
     def git_diff(self, run: int) -> Path:
         """Return what differed from the commit when a run was submitted; pruned as logs are."""

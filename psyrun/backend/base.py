@@ -26,13 +26,15 @@ class Backend(ABC):
         self.task = task
 
     @abstractmethod
-    def deal(self, ranges: Ranges) -> list[Ranges]:
+    def deal(self, ranges: Ranges, most: int | None = None) -> list[Ranges]:
         """Say which rows each job gets.
 
         Parameters
         ----------
         ranges : ranges
             The rows to evaluate.
+        most : int, optional
+            How many jobs there may be, besides what the task sets. None is no limit.
 
         Returns
         -------

@@ -12,9 +12,11 @@ class DistributeBackend(Backend):
     rows than that; shares differ by one row at most.
     """
 
-    def deal(self, ranges: Ranges) -> list[Ranges]:
+    def deal(self, ranges: Ranges, most: int | None = None) -> list[Ranges]:
         """Say which rows each job gets; see `Backend.deal`."""
-        sizes = share_sizes(rows.count(ranges), self.task.max_jobs, self.task.min_items)
+        limits = [limit for limit in (self.task.max_jobs, most) if limit is not None]
+        most = min(limits, default=None)
+        sizes = share_sizes(rows.count(ranges), most, self.task.min_items)
         return list(rows.split(ranges, sizes))
 
 

@@ -1,13 +1,17 @@
 """Own `psy run`, and the way every command goes through tasks."""
 
 import contextlib
+import dataclasses
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from psyrun import filedeps, report, rows
+from psyrun.awaiting import is_whole, wait
 from psyrun.commands.messages import show_error, show_note, show_warning
 from psyrun.commands.options import Options
 from psyrun.commands.turns import in_turn, note_no_tasks
@@ -15,10 +19,22 @@ from psyrun.exceptions import TaskError
 from psyrun.filedigests import seconds_to_settle
 from psyrun.loading import forgetting_local_modules
 from psyrun.locks import read_holder
-from psyrun.plan import Action, Plan
+from psyrun.plan import Action, Plan, job_names
 from psyrun.progress import Bar
-from psyrun.run import Outcome, carry_out, check_writable, holding, prepare, workdir_of
+from psyrun.run import (
+    Outcome,
+    carry_out,
+    check_writable,
+    come_of,
+    holding,
+    is_local,
+    note_found,
+    prepare,
+    workdir_of,
+)
 from psyrun.runfile import read_run_file
+from psyrun.submission import merge_submission, named, scripts, submissions
+from psyrun.submitted import Queue
 from psyrun.taskfiles import find_task_file, find_task_files
 from psyrun.tasks import TaskDef
 from psyrun.why import reasons
@@ -58,18 +74,63 @@ def task_files(options: Options, names: Sequence[str]) -> dict[str, Path]:
     return files
 
 
-def run_task(task: TaskDef, command: Sequence[str], *, keep: bool, force: bool) -> bool:
-    """Bring one task up to date; return whether it is. `command` is noted with the run."""
+class Wish(NamedTuple):
+    """What `psy run` is asked for.
+
+    Attributes
+    ----------
+    keep : bool
+        Keep rows by earlier code.
+    force : bool
+        Evaluate all rows again.
+    wait : bool
+        Stay until jobs elsewhere have ended.
+    """
+
+    keep: bool = False
+    force: bool = False
+    wait: bool = False
+
+
+def run_tasks(options: Options, names: Sequence[str], wish: Wish) -> int:
+    """Bring some tasks up to date, or all; return the exit code."""
+    awaited: list[Plan] = []
+    code = each_task(
+        options, names, lambda task: run_task(task, options.command, wish, awaited)
+    )
+    return max(code, in_turn(options, awaited, _await))
+
+
+def run_task(
+    task: TaskDef, command: Sequence[str], wish: Wish, awaited: list[Plan] | None = None
+) -> bool:
+    """Bring one task up to date; return whether it is, or will be by its jobs.
+
+    Parameters
+    ----------
+    task : TaskDef
+        The task.
+    command : sequence of str
+        What to note with the run.
+    wish : Wish
+        How.
+    awaited : list of Plan, optional
+        Gets the plan, where it is wished to wait for its jobs.
+    """
     workdir = workdir_of(task)
     began = time.monotonic()
     with holding(workdir, task.name) as check_held:
         _let_files_settle(task)
-        plan = prepare(task, workdir, keep=keep, force=force)
+        plan = prepare(task, workdir, keep=wish.keep, force=wish.force)
+        note_found(plan, workdir)
         for note in plan.present.lost:
             show_warning(f"{task.name}: {note}")
         check_writable(plan)
         if plan.action in (Action.EVALUATE, Action.MERGE):
             show_note(report.announcement(plan))
+        if wish.wait and awaited is not None and _waits(plan):
+            awaited.append(plan)
+            return True
         bar = Bar(rows.count(plan.todo), task.name)
 
         def on_progress(done: int, failed: int) -> None:
@@ -82,9 +143,43 @@ def run_task(task: TaskDef, command: Sequence[str], *, keep: bool, force: bool) 
             bar.close()
     if outcome.ok:
         click.echo(report.success(outcome, time.monotonic() - began))
+        if wish.wait and awaited is not None and outcome.submitted is not None:
+            awaited.append(plan)
     elif plan.action is Action.EVALUATE:
         _complain(outcome, workdir)
     return outcome.ok
+
+
+def _waits(plan: Plan) -> bool:
+    """Tell whether jobs of a plan's own code are under way, so that they can be waited for."""
+    last = plan.file.last
+    return (
+        plan.action is Action.REFUSE_RUNNING
+        and last is not None
+        and last.snapshot == plan.present.run.snapshot
+        and not plan.present.changes.get(last.code)
+    )
+
+
+def _await(plan: Plan) -> bool:
+    """Wait for the jobs of a task; return whether its result stands then."""
+    task, workdir = plan.task, workdir_of(plan.task)
+    began = time.monotonic()
+    bar = Bar(rows.count(plan.todo), task.name)
+    try:
+        file, state = wait(workdir, task.name, task.taskdir, bar.update)
+    except (KeyboardInterrupt, SystemExit):
+        show_note(f"{task.name}: the jobs go on; wait again with: psy run --wait {task.name}")
+        raise
+    finally:
+        bar.close()
+    whole = is_whole(file, state)
+    outcome = come_of(plan, workdir, state, plan.resultfile if whole else None)
+    if whole:
+        click.echo(report.success(outcome, time.monotonic() - began))
+    else:
+        _complain(outcome, workdir)
+    return whole
 
 
 def _let_files_settle(task: TaskDef) -> None:
@@ -102,10 +197,28 @@ def foretell(task: TaskDef, *, keep: bool, force: bool) -> bool:
     click.echo(report.forecast(plan, held=holder is not None))
     for line in reasons(plan, workdir):
         click.echo(f"  {line}")
+    if plan.action is Action.EVALUATE and not is_local(task):
+        _show_scripts(plan, workdir)
     for note in plan.present.lost:
         show_warning(f"{task.name}: {note}")
     refused = plan.action in (Action.REFUSE_DIRTY, Action.REFUSE_RUNNING)
     return holder is None and not refused
+
+
+def _show_scripts(plan: Plan, workdir: Workdir) -> None:
+    """Show the job scripts that would be submitted: the first, and that of the merge job."""
+    task = plan.task
+    jobs = dict.fromkeys(job_names(plan))
+    run = dataclasses.replace(plan.present.run, jobs=jobs)
+    run = named(task, workdir, run, plan.limits.array)
+    planned = submissions(task, workdir, run)
+    shown = [*planned[:1], merge_submission(task, workdir, run)]
+    for path, text in scripts(task.scheduler, shown):
+        click.echo(f"  {os.path.relpath(path)}:")
+        for line in text.rstrip("\n").split("\n"):
+            click.echo(f"    {line}")
+    if len(planned) > 1:
+        click.echo(f"  and {len(planned) - 1:,} more like the first")
 
 
 def look_ahead(
@@ -115,13 +228,14 @@ def look_ahead(
     keep: bool = False,
     force: bool = False,
     verify: bool = True,
+    queue: Queue | None = None,
 ) -> Plan:
     """Make the plan for a task that others may be at; as `prepare`, which see.
 
     Where a run came or ended meanwhile, it is made again: half would be of what was before.
     """
     for _ in range(_ATTEMPTS):
-        plan = prepare(task, workdir, keep=keep, force=force, verify=verify)
+        plan = prepare(task, workdir, keep=keep, force=force, verify=verify, queue=queue)
         if read_run_file(workdir, task.name) == plan.file:
             break
     return plan

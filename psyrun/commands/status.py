@@ -12,16 +12,22 @@ from typing import Any, NamedTuple
 import click
 
 from psyrun import report
+from psyrun.causes import group
 from psyrun.commands.messages import describe, show_warning
 from psyrun.commands.options import Options
-from psyrun.commands.running import loaded_task, look_ahead, task_files
-from psyrun.commands.turns import in_turn
+from psyrun.commands.running import each_task, loaded_task, look_ahead, task_files
+from psyrun.commands.turns import find_workdirs, in_turn
 from psyrun.exceptions import PsyrunError
+from psyrun.jobs import read_job
+from psyrun.jobwords import EARLY, endings, merge_trouble
 from psyrun.locks import read_holder
 from psyrun.plan import Action, Plan
+from psyrun.remaining import left_to_do
 from psyrun.rows import RowState
 from psyrun.run import workdir_of
-from psyrun.state import TaskState, task_state
+from psyrun.runfile import read_run_file
+from psyrun.state import TaskState, job_failures, task_state
+from psyrun.submitted import Queue
 from psyrun.tasks import TaskDef
 from psyrun.why import reasons
 from psyrun.workdir import Workdir
@@ -74,10 +80,21 @@ class Status(NamedTuple):
         return report.mark_of(self.plan, running=self.running)
 
 
-def status_of(task: TaskDef) -> Status:
+def asked(options: Options, names: Sequence[str]) -> Queue:
+    """Ask the schedulers about the last runs of some tasks, or of all, each scheduler once."""
+    queue = Queue(options.taskdir)
+    runs = []
+    for name, workdir in find_workdirs(options.taskdir, names):
+        with contextlib.suppress(PsyrunError, OSError):  # told when the task has its turn
+            runs.append(read_run_file(workdir, name).last)
+    queue.ask(runs)
+    return queue
+
+
+def status_of(task: TaskDef, queue: Queue) -> Status:
     """Look how a task is."""
     workdir = workdir_of(task)
-    plan = look_ahead(task, workdir, verify=False)
+    plan = look_ahead(task, workdir, verify=False, queue=queue)
     holder = read_holder(workdir.lock_file, workdir.holder_file)
     running = holder is not None or plan.action is Action.REFUSE_RUNNING
     state = plan.present.state
@@ -86,12 +103,20 @@ def status_of(task: TaskDef) -> Status:
     return Status(plan, state, workdir, holder, running)
 
 
-def show_status(task: TaskDef, details: Details) -> bool:
+def show_statuses(options: Options, names: Sequence[str], details: Details) -> int:
+    """Show how far some tasks are, or all; return the exit code."""
+    queue = asked(options, names)
+    return each_task(options, names, lambda task: show_status(task, details, queue))
+
+
+def show_status(task: TaskDef, details: Details, queue: Queue) -> bool:
     """Show how far a task is; return whether it is up to date."""
-    plan, state, workdir, holder, running = status = status_of(task)
+    plan, state, workdir, holder, running = status = status_of(task, queue)
     click.echo(report.status_line(plan, state, running=running, held_by=holder))
     for note in plan.present.lost:
         show_warning(f"{task.name}: {note}")
+    for line in job_lines(status):
+        click.echo(f"  {line}")
     if details.why:
         for line in reasons(plan, workdir):
             click.echo(f"  {line}")
@@ -101,15 +126,41 @@ def show_status(task: TaskDef, details: Details) -> bool:
     return status.mark is report.Mark.UP_TO_DATE
 
 
+def job_lines(status: Status) -> Iterator[str]:
+    """Tell why jobs of the last run ended early, where rows of it are left."""
+    plan, state, workdir = status.plan, status.state, status.workdir
+    run = plan.file.last
+    if run is None or not run.token or plan.action is Action.NOTHING:
+        return
+    if state.complete:
+        if plan.action is Action.MERGE:
+            yield from merge_trouble(plan.task.name, plan.seen, workdir.merge_log(run.number))
+        return
+    stopped = {source.job for source in state.sources if source.job_failed}
+    whole = {source.job for source in state.sources if not source.is_journal}
+    early = (job for job, info in plan.seen.jobs.items() if info.state in EARLY)
+    left = [
+        job
+        for job in early
+        if job in run.jobs
+        and job not in stopped | whole
+        and left_to_do(workdir, read_job(workdir, job), retry=False)
+    ]
+    yield from endings(plan.task.name, plan.seen, left, plan.task.scheduler_args)
+    causes = group(job_failures(workdir, sorted(stopped.intersection(run.jobs))))
+    yield from (line.strip() for line in report.most_frequent(causes))
+
+
 def print_statuses(options: Options, names: Sequence[str]) -> int:
     """Print one JSON document about some tasks, or all; return the exit code."""
     records: list[dict[str, Any]] = []
+    queue = asked(options, names)
 
     def look(found: tuple[str, Path]) -> bool:
         name, file = found
         try:
             with _output_aside(), loaded_task(file) as task:
-                status = status_of(task)
+                status = status_of(task, queue)
                 records.append(record(status))
         except (PsyrunError, OSError) as err:
             records.append({"task": name, "error": describe(err)})
@@ -157,6 +208,11 @@ def record(status: Status) -> dict[str, Any]:
             {"code": code, "changes": [dataclasses.asdict(change) for change in changes]}
             for code, changes in sorted(present.stale_codes.items())
         ],
+        "jobs": {
+            name: {"id": job.id, "state": job.state.value, "reason": job.reason}
+            for name, job in plan.seen.jobs.items()
+        },
+        "job_notes": list(job_lines(status)),
         "why": list(reasons(plan, status.workdir)),
         "runs": [dataclasses.asdict(run) for run in plan.file.runs],
         "warnings": list(present.lost),

@@ -18,7 +18,7 @@ from psyrun.files import disk_errors
 from psyrun.locks import CheckHeld, is_local, read_holder
 from psyrun.run import holding
 from psyrun.runfile import RunFile, read_run_file
-from psyrun.submitted import running_jobs, scheduler_named
+from psyrun.submitted import Queue, scheduler_named
 from psyrun.taskfiles import PREFIX
 from psyrun.units import size_text
 from psyrun.workdir import Workdir
@@ -70,7 +70,7 @@ def _read_run_file(workdir: Workdir, name: str) -> RunFile:
 def _remove(name: str, workdir: Workdir, taskdir: Path) -> None:
     with _held_if_possible(name, workdir) as check_held:
         file = _read_run_file(workdir, name)
-        if jobs := running_jobs(file.last, taskdir):
+        if jobs := Queue(taskdir).look(name, file.last).live:
             raise TaskError(
                 f"{name}: {len(jobs)} jobs are queued or running; "
                 f"end them with: psy kill {name}"
@@ -109,13 +109,15 @@ def _kill(name: str, workdir: Workdir, taskdir: Path) -> bool:
     """End the jobs of one task; return whether all that could be asked to end were."""
     holder = read_holder(workdir.lock_file, workdir.holder_file)
     ok = holder is None or _end_holder(name, holder)
-    last = read_run_file(workdir, name).last
-    ids = sorted(set(running_jobs(last, taskdir).values()))
-    if ids and last is not None:
-        scheduler = scheduler_named(last.scheduler, taskdir)
-        for jobid in ids:
+    queue = Queue(taskdir)
+    seen = queue.look(name, read_run_file(workdir, name).last)
+    if seen.live and seen.run is not None:
+        scheduler = queue.scheduler(seen.run.scheduler)
+        for jobid in reversed(seen.live_ids):  # the merge job first: it waits for the others
             scheduler.kill(jobid)
-        click.echo(f"{name}: ended {len(ids)} jobs")
+        size = len(seen.live)
+        ids = ", ".join(seen.live_ids)
+        click.echo(f"{name}: ended {size:,} job{'' if size == 1 else 's'} ({ids})")
     elif holder is None:
         click.echo(f"{name}: nothing is running")
     return ok

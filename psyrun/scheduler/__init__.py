@@ -1,6 +1,7 @@
 """Where jobs run: the interface and the schedulers that Psyrun brings."""
 
 from psyrun.scheduler.base import (
+    UNSATISFIABLE,
     JobInfo,
     JobState,
     JobStatus,
@@ -13,6 +14,7 @@ from psyrun.scheduler.local import ImmediateRun
 from psyrun.scheduler.slurm import Slurm
 
 __all__ = [
+    "UNSATISFIABLE",
     "BatchScheduler",
     "ImmediateRun",
     "JobInfo",

@@ -20,9 +20,9 @@ LAYERS = {
     3: "workdir journal runfile jobs snapshot code presentcode fingerprint",
     4: "state journalreader gather partial merge resultfile present backend failures "
     "follow pool inspection findings codediff",
-    5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submitted "
-    "results",
-    6: "run rowprocess worker report why provenance",
+    5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submission "
+    "submitted results",
+    6: "run rowprocess worker report jobwords awaiting why provenance",
     7: "commands main __main__",
 }
 """Rooms by layer: a room is a module or package right below `psyrun`."""
@@ -46,11 +46,13 @@ SAME_LAYER = {
     "present": "state",
     "backend": "present state",
     "tasks": "settingvalues",
-    "plan": "tasks",
+    "plan": "submitted tasks",
+    "submission": "tasks",
+    "submitted": "submission",
     "conclude": "tasks",
     "results": "conclude salvage",
     "worker": "rowprocess run",
-    "report": "run",
+    "report": "jobwords run",
     "run": "provenance",
     "follow": "state",
     "main": "commands",

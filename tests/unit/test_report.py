@@ -2,7 +2,8 @@ import pytest
 
 from psyrun import rows
 from psyrun.causes import group
-from psyrun.report import last_line, most_frequent
+from psyrun.files import last_line
+from psyrun.report import most_frequent
 from psyrun.state import Failure
 
 

@@ -1,0 +1,90 @@
+"""Own the waiting for jobs elsewhere, until the last of them has ended."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from psyrun.exceptions import SchedulerError
+from psyrun.follow import Follower
+from psyrun.rows import RowState
+from psyrun.runfile import MERGE, RunFile, read_run_file
+from psyrun.state import TaskState, task_state
+from psyrun.submitted import Queue
+from psyrun.workdir import Workdir
+
+_LOOK_SECONDS = 0.5
+_FIRST_ASK_SECONDS = 1.0
+_ASK_SECONDS = 15.0
+_MOST_SILENCE = 20
+"""How often in a row a scheduler may give no answer before it is not waited for any more."""
+
+OnProgress = Callable[[int, int], None]
+
+
+def wait(
+    workdir: Workdir, name: str, taskdir: Path, on_progress: OnProgress
+) -> tuple[RunFile, TaskState]:
+    """Wait until the jobs of a task's last run have ended, the merge job too.
+
+    Its files tell how far the run is; the scheduler is asked only now and then.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's work directory.
+    name : str
+        The task.
+    taskdir : Path
+        The folder with the task files.
+    on_progress : callable
+        Told the rows done and failed so far, about twice a second.
+
+    Returns
+    -------
+    file : RunFile
+        What is noted of the runs then.
+    state : TaskState
+        How far the run is.
+
+    Raises
+    ------
+    SchedulerError
+        If the scheduler has given no answer for long.
+    """
+    file = read_run_file(workdir, name)
+    run = file.last
+    assert run is not None
+    follower = Follower(workdir, run)
+    pause, due, silent = _FIRST_ASK_SECONDS, time.monotonic(), 0
+    while True:
+        on_progress(*follower.counts())
+        file = read_run_file(workdir, name)
+        run = file.last or run
+        follower.run = run
+        if MERGE in run.ends:
+            break
+        if time.monotonic() >= due:
+            try:
+                if not Queue(taskdir).look(name, run).live:
+                    file = read_run_file(workdir, name)  # the merge job may have ended just now
+                    break
+                silent = 0
+            except SchedulerError:
+                silent += 1
+                if silent >= _MOST_SILENCE:
+                    raise
+            pause = min(2 * pause, _ASK_SECONDS)
+            due = time.monotonic() + pause
+        time.sleep(_LOOK_SECONDS)
+    return file, task_state(workdir, file.last or run)
+
+
+def is_whole(file: RunFile, state: TaskState) -> bool:
+    """Tell whether the result of a run stands."""
+    result = file.result
+    return (
+        state.count(RowState.DONE) == len(state.states)
+        and result is not None
+        and result.snapshot == state.run.snapshot
+        and Path(result.file).exists()
+    )
