@@ -19,11 +19,11 @@ _MOST_JOBS = 3
 
 _ENDS: Mapping[JobState, str] = {
     JobState.FAILED: "ended with an error",
-    JobState.CANCELLED: "were cancelled",
-    JobState.TIMEOUT: "ran out of time: raise timelimit in scheduler_args{now}, or set requeue",
-    JobState.OUT_OF_MEMORY: "used too much memory: raise memory in scheduler_args{now}",
-    JobState.NODE_FAIL: "lost their node",
-    JobState.PREEMPTED: "were preempted",
+    JobState.CANCELLED: "cancelled by somebody, as by psy kill",
+    JobState.TIMEOUT: "out of time: raise timelimit in scheduler_args{now}, or set requeue",
+    JobState.OUT_OF_MEMORY: "too much memory: raise memory in scheduler_args{now}",
+    JobState.NODE_FAIL: "the node failed",
+    JobState.PREEMPTED: "others had precedence",
 }
 
 EARLY = frozenset(_ENDS)
