@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.gridengine_cluster import GridEngineCluster
 from tests.e2e.slurm_cluster import SlurmCluster
 
 
@@ -37,3 +38,20 @@ def _in_use(cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
     yield cluster
     cluster.reset()
+
+
+@pytest.fixture(scope="session")
+def _gridengine() -> Iterator[GridEngineCluster]:
+    with GridEngineCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def gridengine(
+    _gridengine: GridEngineCluster, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[GridEngineCluster]:
+    """A private Grid Engine on which no job runs; commands ask this one."""
+    for name, value in _gridengine.variables.items():
+        monkeypatch.setenv(name, value)
+    yield _gridengine
+    _gridengine.reset()
