@@ -119,6 +119,20 @@ class Death:
     report: str
     memory: int
 
+    @property
+    def cause(self) -> str:
+        """What ended it, in words."""
+        if self.code >= 0:
+            return f"exit code {self.code}"
+        try:
+            name = f" ({signal.Signals(-self.code).name})"
+        except ValueError:
+            name = ""
+        text = f"signal {-self.code}{name}"
+        if self.code == -signal.SIGKILL:
+            return f"{text}; was there too little memory?"
+        return text
+
 
 @dataclass
 class Pool:

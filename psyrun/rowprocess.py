@@ -1,7 +1,7 @@
 """Own a row process: it imports the user's code, evaluates rows and journals each at once.
 
-It takes its orders from the supervisor (`psyrun.worker`) as JSON lines and answers in kind. It
-belongs to one task and one code.
+It takes its orders from the supervisor (`psyrun.supervisor`) as JSON lines and answers in kind.
+It belongs to one task and one code.
 """
 
 import faulthandler

@@ -21,8 +21,8 @@ LAYERS = {
     4: "state journalreader gather partial merge resultfile present backend failures "
     "follow pool inspection findings codediff",
     5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submitted "
-    "results",
-    6: "run rowprocess worker report why provenance",
+    "overdue verdicts results",
+    6: "run rowprocess supervisor worker report why provenance",
     7: "commands main __main__",
 }
 """Rooms by layer: a room is a module or package right below `psyrun`."""
@@ -49,7 +49,9 @@ SAME_LAYER = {
     "plan": "tasks",
     "conclude": "tasks",
     "results": "conclude salvage",
-    "worker": "rowprocess run",
+    "verdicts": "remaining",
+    "supervisor": "rowprocess",
+    "worker": "run supervisor",
     "report": "run",
     "run": "provenance",
     "follow": "state",
@@ -61,7 +63,7 @@ SAME_LAYER = {
 FACADES = {"__init__", "template_task"}
 """`psyrun` itself, which hands on what other rooms offer, and a task file to start from."""
 
-PRINTING = {"main", "commands", "worker", "rowprocess", "progress"}
+PRINTING = {"main", "commands", "worker", "supervisor", "rowprocess", "progress"}
 """Rooms that may print; all others return, raise or call back."""
 
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms.split()}
