@@ -99,6 +99,10 @@ class Workdir:
         """Return a job's specification."""
         return self.jobs_folder / f"{job}.json"
 
+    def starts(self, job: str) -> Path:
+        """Return the file that has a byte for each start of a job, where that is counted."""
+        return self.jobs_folder / f"{job}.starts"
+
     def new_partial(self, job: str, ext: str) -> Iterator[Path]:
         """Yield names for a partial result of a job; the first that does not exist is it."""
         stem = f"{job}.rows" if ext == self.partial_info(job).suffix else job

@@ -12,10 +12,13 @@ from typing import NoReturn
 
 from psyrun.exceptions import PsyrunError, WorkdirError
 from psyrun.jobs import job_names, read_job
+from psyrun.jobtime import Terminated
 from psyrun.supervisor import Supervisor, say
 from psyrun.workdir import Workdir
 
 _TERMINATED = 143
+_EARLY_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
+"""What schedulers send some time before a job's end, where they are asked to or always."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,13 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         jobs = [read_job(workdir, name) for name in names]
         if not jobs:
             raise WorkdirError(f"run {args.run} has no jobs in {workdir.jobs_folder}")
-        return Supervisor(workdir, jobs, args.pool_size, lifeline).run()
+        supervisor = Supervisor(workdir, jobs, args.pool_size, lifeline)
+        for number in _EARLY_SIGNALS:
+            signal.signal(number, lambda *_: supervisor.end_early())
+        return supervisor.run()
 
     return _told(evaluate, lifeline)
 
 
 def _terminate(*_: object) -> NoReturn:
-    raise SystemExit(_TERMINATED)
+    raise Terminated(_TERMINATED)
 
 
 def _told(action: Callable[[], int], lifeline: int | None = None) -> int:

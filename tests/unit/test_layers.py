@@ -15,13 +15,13 @@ PACKAGE = Path(psyrun.__file__).parent
 LAYERS = {
     0: "exceptions version signature columns rows settings units",
     1: "pspace files locks machine progress taskfiles npy dealing loading board "
-    "output guard syntax scopes reads effects definitions pickling git",
+    "output guard pace syntax scopes reads effects definitions pickling git",
     2: "store scheduler localmodules filedeps filedigests packages reach",
     3: "workdir journal runfile jobs snapshot code presentcode fingerprint",
     4: "state journalreader gather partial merge resultfile present backend failures "
     "follow pool inspection findings codediff",
     5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submitted "
-    "overdue verdicts results",
+    "overdue verdicts jobtime results",
     6: "run rowprocess supervisor worker report why provenance",
     7: "commands main __main__",
 }
@@ -30,6 +30,7 @@ LAYERS = {
 SAME_LAYER = {
     "files": "machine",
     "guard": "board",
+    "pace": "board",
     "reads": "scopes",
     "effects": "scopes syntax",
     "definitions": "effects reads scopes syntax",
