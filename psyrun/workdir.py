@@ -21,6 +21,24 @@ def job_name(run: int, index: int) -> str:
     return f"{run}-{index}"
 
 
+def job_named(text: str) -> str:
+    """Tell which job a worker's argument means: a job's name, or that of an array's element.
+
+    Schedulers limit the size of an array, so a run may have several. An array whose first job
+    is not 0 counts from there, as its elements all have one command.
+
+    Examples
+    --------
+    >>> job_named("1-7"), job_named("1-1001+5")
+    ('1-7', '1-1006')
+    """
+    first, plus, element = text.partition("+")
+    run, _, index = first.partition("-")
+    if not (plus and run.isdecimal() and index.isdecimal() and element.isdecimal()):
+        return text
+    return job_name(int(run), int(index) + int(element))
+
+
 def run_of(job: str) -> int:
     """Tell the run a job belongs to."""
     return int(job.partition("-")[0])

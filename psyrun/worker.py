@@ -14,7 +14,7 @@ from psyrun.exceptions import PsyrunError, WorkdirError
 from psyrun.jobs import job_names, read_job
 from psyrun.jobtime import Terminated
 from psyrun.supervisor import Supervisor, say
-from psyrun.workdir import Workdir
+from psyrun.workdir import Workdir, job_named
 
 _TERMINATED = 143
 _EARLY_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Be a worker."""
     parser = argparse.ArgumentParser(prog="python -m psyrun.worker", description=main.__doc__)
     parser.add_argument("workdir", type=Path, help="the task's work directory")
-    parser.add_argument("jobs", nargs="*", help="names of the jobs to evaluate")
+    parser.add_argument(
+        "jobs", nargs="*", help="names of the jobs to evaluate, such as 1-7 or 1-5+2"
+    )
     parser.add_argument("--run", type=int, help="evaluate all jobs of this run")
     parser.add_argument("--pool-size", type=int, default=1, help="number of row processes")
     parser.add_argument(
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     lifeline = 0 if args.lifeline else None
 
     def evaluate() -> int:
-        names = args.jobs or job_names(workdir, args.run)
+        names = [*map(job_named, args.jobs)] or job_names(workdir, args.run)
         jobs = [read_job(workdir, name) for name in names]
         if not jobs:
             raise WorkdirError(f"run {args.run} has no jobs in {workdir.jobs_folder}")
