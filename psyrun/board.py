@@ -4,6 +4,7 @@ It outlives whoever writes into it: what a row process was at is still there whe
 """
 
 import mmap
+from math import inf
 
 IDLE = -1
 """What stands for the row under way between rows."""
@@ -33,11 +34,14 @@ class Board:
     """
 
     def __init__(self, slots: int) -> None:
-        memory = memoryview(mmap.mmap(-1, (3 * slots + 1) * _NUMBER_BYTES)).cast("q")
+        whole = memoryview(mmap.mmap(-1, (3 * slots + 2) * _NUMBER_BYTES))
+        memory = whole.cast("q")
         self.rows: memoryview[int] = memory[:slots]
         self.failed: memoryview[int] = memory[slots : 2 * slots]
         self.pids: memoryview[int] = memory[2 * slots : 3 * slots]
-        self._limit: memoryview[int] = memory[3 * slots :]
+        self._limit: memoryview[int] = memory[3 * slots : 3 * slots + 1]
+        self._end: memoryview[float] = whole[-_NUMBER_BYTES:].cast("d")
+        self.end = inf
         self.rows[:] = memoryview(b"\xff" * _NUMBER_BYTES * slots).cast("q")
 
     @property
@@ -48,6 +52,15 @@ class Board:
     @limit.setter
     def limit(self, rows: int) -> None:
         self._limit[0] = rows
+
+    @property
+    def end(self) -> float:
+        """The moment of `time.monotonic` from which on no row is started; infinity if none."""
+        return self._end[0]
+
+    @end.setter
+    def end(self, moment: float) -> None:
+        self._end[0] = moment
 
     def is_over_limit(self) -> bool:
         """Tell whether so many rows failed that this worker is to stop."""

@@ -8,7 +8,10 @@ from typing import NoReturn
 
 from psyrun.board import Board
 
-_TO_SUPERVISOR_ALONE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_TO_SUPERVISOR_ALONE = (
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP),
+    *(signal.SIGUSR1, signal.SIGUSR2),
+)
 
 
 def guard(board: Board, watched: int) -> NoReturn:

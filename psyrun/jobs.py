@@ -33,6 +33,12 @@ class Job:
         How many seconds a row may take; None is no limit.
     max_failures : int or None
         How many rows of the run may fail before it is stopped; None is no limit.
+    time_limit : float or None
+        How many seconds the job may run, as asked of the scheduler; None is no limit.
+    requeue : int or None
+        How often the job may come back when its time has run out; None is never.
+    balanced : bool
+        Whether its worker takes part in the whole run.
     """
 
     name: str
@@ -43,6 +49,9 @@ class Job:
     rows: Ranges
     timeout: float | None = None
     max_failures: int | None = None
+    time_limit: float | None = None
+    requeue: int | None = None
+    balanced: bool = False
 
 
 def write_jobs(workdir: Workdir, jobs: Iterable[Job]) -> None:

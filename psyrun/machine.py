@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +140,20 @@ def process_start(pid: int) -> str | None:
     except PermissionError:
         pass
     return ""
+
+
+def process_age() -> float:
+    """Tell for how many seconds this process has existed, programs that it was before included.
+
+    It is 0 where that is not known.
+    """
+    try:
+        start = float(process_start(os.getpid()) or "")
+        return max(
+            time.clock_gettime(time.CLOCK_BOOTTIME) - start / os.sysconf("SC_CLK_TCK"), 0
+        )
+    except (AttributeError, ValueError, OSError):  # not Linux
+        return 0.0
 
 
 def is_alive(pid: int, start: str | None) -> bool:

@@ -50,6 +50,10 @@ class Member:
         What it works on.
     telling : tuple or None
         The dead row that it was given to journal.
+    idle : bool
+        Whether it waits for rows that others may give back.
+    late : bool
+        Whether it found that there is no time for another row.
     stopping : bool
         Whether it was told to end.
     row, spent : int, float
@@ -71,6 +75,8 @@ class Member:
     job: int | None = None
     block: Ranges = ()
     telling: DeadRow | None = None
+    idle: bool = False
+    late: bool = False
     stopping: bool = False
     row: int = IDLE
     spent: float = 0.0
@@ -118,6 +124,20 @@ class Death:
     code: int
     report: str
     memory: int
+
+    @property
+    def cause(self) -> str:
+        """What ended it, in words."""
+        if self.code >= 0:
+            return f"exit code {self.code}"
+        try:
+            name = f" ({signal.Signals(-self.code).name})"
+        except ValueError:
+            name = ""
+        text = f"signal {-self.code}{name}"
+        if self.code == -signal.SIGKILL:
+            return f"{text}; was there too little memory?"
+        return text
 
 
 @dataclass
@@ -182,6 +202,11 @@ class Pool:
             os.setpgid(0, 0)
             self.board.pids[slot] = os.getpid()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            for early in (
+                signal.SIGUSR1,
+                signal.SIGUSR2,
+            ):  # means something to supervisors only
+                signal.signal(early, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
             foreign.append(self._guarded)
             for member in self.members.values():

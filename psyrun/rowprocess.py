@@ -1,7 +1,7 @@
 """Own a row process: it imports the user's code, evaluates rows and journals each at once.
 
-It takes its orders from the supervisor (`psyrun.worker`) as JSON lines and answers in kind. It
-belongs to one task and one code.
+It takes its orders from the supervisor (`psyrun.supervisor`) as JSON lines and answers in kind.
+It belongs to one task and one code.
 """
 
 import faulthandler
@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin
 from psyrun.journal import JournalWriter
 from psyrun.output import Tail
+from psyrun.pace import Pace
 from psyrun.partial import write_partial
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
@@ -141,6 +143,7 @@ class RowProcess:
     def __init__(self, given: Brief, tail: Tail) -> None:
         self.given = given
         self.tail = tail
+        self.pace = Pace(given.board)
         first = given.jobs[0]
         os.chdir(first.taskdir)
         sys.path.insert(0, first.taskdir)
@@ -167,12 +170,14 @@ class RowProcess:
             self._space = snapshot.load(self.given.workdir.snapshot(first.snapshot))
         return self._space
 
-    def follow(self, order: dict[str, Any]) -> dict[str, int]:
+    def follow(self, order: dict[str, Any]) -> dict[str, Any]:
         """Do what the supervisor says, and return the answer."""
         match order:
-            case {"rows": ranges, "job": index}:
-                ended = self.evaluate(self.given.jobs[index], ranges)
-                return {"evaluated" if ended else "stopped": index}
+            case {"rows": ranges, "job": index, "until": until}:
+                left = self.evaluate(self.given.jobs[index], ranges, until)
+                if left is None:
+                    return {"stopped": index}
+                return {"evaluated": index, "left": left, "late": self.pace.late}
             case {"dead": row, "job": index, "error": error}:
                 self.tell_of_death(self.given.jobs[index], row, error)
                 return {"told": index}
@@ -181,38 +186,59 @@ class RowProcess:
                 return {"finished": index}
         raise ValueError(f"unknown order {order!r}")
 
-    def evaluate(self, job: Job, ranges: Ranges) -> bool:
+    def evaluate(self, job: Job, ranges: Ranges, until: float | None = None) -> Ranges | None:
         """Evaluate some rows of a job, and journal each as it finishes.
+
+        Parameters
+        ----------
+        job : Job
+            The job.
+        ranges : ranges
+            The rows.
+        until : float, optional
+            From this moment of `time.monotonic` on, start no further row but the first.
 
         Returns
         -------
-        bool
-            Whether all had their turn; False where too many rows failed.
+        ranges or None
+            The rows for which there was no time; None where too many rows failed.
         """
         journal = self._journal_of(job)
-        stopped = False
+        self.pace.begin(until)
+        left: Ranges | None = ()
         for low, high in _blocks(ranges):
             columns = self.space.columns(low, high)
             with disk_errors(journal.path):
-                self._evaluate_block(journal, low, [columns[name] for name in self.names])
-            stopped = self.given.board.is_over_limit()
-            if stopped:
+                stop = self._evaluate_block(
+                    journal, low, [columns[name] for name in self.names]
+                )
+            if self.given.board.is_over_limit():
+                left = None
+                break
+            if stop < high:
+                left = tuple((max(begin, stop), end) for begin, end in ranges if end > stop)
                 break
         self.tail.flush()
-        return not stopped
+        return left
 
-    def _evaluate_block(
+    def _evaluate_block(  # noqa: C901, PLR0912 - all of it runs once a row
         self, journal: JournalWriter, first: int, columns: Sequence[list[Any]]
-    ) -> None:
+    ) -> int:
+        """Evaluate rows that follow each other; return the row before which it ended."""
         cells, slot = self.given.board.rows, self.given.slot
         call, done, clock, dumps = self.call, journal.done, time.perf_counter, pickle.dumps
         payloads, known, strayed = self._payloads, self._known_names, self._strayed
-        check = self.check
-        row = first - 1
+        check, pace = self.check, self.pace
+        keep = pace.durations.append if pace.is_limited else None
+        row, look_at = first - 1, -inf
         for values in zip(*columns, strict=True):
             row += 1
             cells[slot] = row
             began = ended = clock()
+            if began >= look_at:
+                look_at = pace.look(began)
+                if look_at < began:
+                    break
             try:
                 result = call(*values)
                 if strayed:  # a child that the user's code forked came back
@@ -231,13 +257,18 @@ class RowProcess:
                 cause = unpicklable(result, err) if ended > began else err
                 self._failed(journal, row, began, cause, values)
                 if self.given.board.is_over_limit():
-                    return
+                    return row + 1
                 continue
+            if keep is not None:
+                keep(ended - began)
             done(row, began, ended, payload)
             payloads[row] = payload
+        else:
+            row += 1
         cells[slot] = IDLE  # while the next assignments are decoded, no row is to blame
         if journal.size() > _KEEP_BYTES:
             payloads.clear()
+        return row
 
     def _failed(
         self,
@@ -255,6 +286,7 @@ class RowProcess:
         error["duration"] = ended - began
         error["output"] = self.tail.last_lines()
         journal.failed(row, began, ended, error)
+        self.pace.durations.append(ended - began)
         self.given.board.failed[self.given.slot] += 1
         self.tail.flush()
 

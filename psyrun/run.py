@@ -273,6 +273,8 @@ def _freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
                 share,
                 timeout=task.timeout,
                 max_failures=task.max_failures,
+                time_limit=submission.time_limit(task),
+                requeue=task.requeue,
             )
             for name, share in zip(run.jobs, plan.shares, strict=True)
         ),

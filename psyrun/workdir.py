@@ -37,6 +37,24 @@ def array_element(run: int, first: int, index: str) -> str:
     return f"{run}-{first}+{index}" if first else f"{run}-{index}"
 
 
+def job_named(text: str) -> str:
+    """Tell which job a worker's argument means: a job's name, or that of an array's element.
+
+    Schedulers limit the size of an array, so a run may have several. An array whose first job
+    is not 0 counts from there, as its elements all have one command.
+
+    Examples
+    --------
+    >>> job_named("1-7"), job_named("1-1001+5")
+    ('1-7', '1-1006')
+    """
+    first, plus, element = text.partition("+")
+    run, _, index = first.partition("-")
+    if not (plus and run.isdecimal() and index.isdecimal() and element.isdecimal()):
+        return text
+    return job_name(int(run), int(index) + int(element))
+
+
 def run_of(job: str) -> int:
     """Tell the run a job belongs to."""
     return int(job.partition("-")[0])
@@ -114,6 +132,10 @@ class Workdir:
     def job(self, job: str) -> Path:
         """Return a job's specification."""
         return self.jobs_folder / f"{job}.json"
+
+    def starts(self, job: str) -> Path:
+        """Return the file that has a byte for each start of a job, where that is counted."""
+        return self.jobs_folder / f"{job}.starts"
 
     def new_partial(self, job: str, ext: str) -> Iterator[Path]:
         """Yield names for a partial result of a job; the first that does not exist is it."""

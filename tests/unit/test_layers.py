@@ -15,14 +15,14 @@ PACKAGE = Path(psyrun.__file__).parent
 LAYERS = {
     0: "exceptions version signature columns rows settings units",
     1: "pspace files locks machine progress taskfiles npy dealing loading board "
-    "output guard syntax scopes reads effects definitions pickling git",
+    "output guard pace syntax scopes reads effects definitions pickling git",
     2: "store scheduler localmodules filedeps filedigests packages reach",
     3: "workdir journal runfile jobs snapshot code presentcode fingerprint",
     4: "state journalreader gather partial merge resultfile present backend failures "
     "follow pool inspection findings codediff",
     5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submission "
-    "submitted results",
-    6: "run rowprocess worker report jobwords awaiting why provenance",
+    "submitted overdue verdicts jobtime results",
+    6: "run rowprocess supervisor worker report jobwords awaiting why provenance",
     7: "commands main __main__",
 }
 """Rooms by layer: a room is a module or package right below `psyrun`."""
@@ -30,6 +30,7 @@ LAYERS = {
 SAME_LAYER = {
     "files": "machine",
     "guard": "board",
+    "pace": "board",
     "reads": "scopes",
     "effects": "scopes syntax",
     "definitions": "effects reads scopes syntax",
@@ -51,7 +52,9 @@ SAME_LAYER = {
     "submitted": "submission",
     "conclude": "tasks",
     "results": "conclude salvage",
-    "worker": "rowprocess run",
+    "verdicts": "remaining",
+    "supervisor": "rowprocess",
+    "worker": "run supervisor",
     "report": "jobwords run",
     "run": "provenance",
     "follow": "state",
@@ -63,7 +66,7 @@ SAME_LAYER = {
 FACADES = {"__init__", "template_task"}
 """`psyrun` itself, which hands on what other rooms offer, and a task file to start from."""
 
-PRINTING = {"main", "commands", "worker", "rowprocess", "progress"}
+PRINTING = {"main", "commands", "worker", "supervisor", "rowprocess", "progress"}
 """Rooms that may print; all others return, raise or call back."""
 
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms.split()}
