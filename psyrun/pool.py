@@ -23,6 +23,9 @@ from psyrun.rows import Ranges
 _END_SECONDS = 5.0
 _ABORT_SECONDS = 1.0
 _POLL_SECONDS = 0.2
+_MOST_PATIENCE_SECONDS = 86400.0
+"""The system waits for no more than some weeks at a time, and an end may be a year away."""
+
 _MOST_REPORT_BYTES = 1 << 16
 DeadRow = tuple[int, int, dict[str, Any]]
 """A row over which a process died: the job's index, the row and its error."""
@@ -256,7 +259,7 @@ class Pool:
         waits += [_POLL_SECONDS for member in self.members.values() if member.death < 0]
         waits += [] if seconds is None else [seconds]
         patience = min(waits, default=inf)
-        return None if patience == inf else max(patience, 0.0)
+        return None if patience == inf else min(max(patience, 0.0), _MOST_PATIENCE_SECONDS)
 
     def _listen_to_the_end(
         self, member: Member

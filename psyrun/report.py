@@ -87,6 +87,13 @@ def complaint(outcome: Outcome, workdir: Workdir) -> Iterator[str]:
         reasons = sorted({in_a_line(failure.error) for failure in outcome.job_failures})
         for reason in reasons or [_why_it_ended(outcome, workdir)]:
             yield f"{name}: {rows.text(outcome.untried)} had no turn: {reason}"
+    if not outcome.failed and not outcome.missing:
+        yield f"{name}: all rows are done, but there is no result; merge with: psy run {name}"
+        if outcome.run is not None:
+            log = workdir.merge_log(outcome.run.number)
+            said = printable(last_line(log).removeprefix("ERROR "))
+            yield f"  {said or 'the merge job has said nothing'} ({log})"
+        return
     total = outcome.done + outcome.failed + outcome.missing
     parts = [
         f"{count:,} {word}"

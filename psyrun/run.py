@@ -64,6 +64,8 @@ class Outcome:
         Rows of the plan that this run came to no end with.
     last_words : str
         What the worker on this machine said when it ended early.
+    run : Run or None
+        The run whose jobs have ended.
     """
 
     plan: Plan
@@ -76,6 +78,7 @@ class Outcome:
     job_failures: Sequence[Failure] = ()
     untried: int = 0
     last_words: str = ""
+    run: Run | None = None
 
     @property
     def ok(self) -> bool:
@@ -261,6 +264,7 @@ def _freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
             snapshot.write_moves(workdir.moves(old, run.snapshot), moved)
     present.image.freeze(workdir.code(run.code))
     task = plan.task
+    time_limit = submission.time_limit(task, run)
     write_jobs(
         workdir,
         (
@@ -273,7 +277,7 @@ def _freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
                 share,
                 timeout=task.timeout,
                 max_failures=task.max_failures,
-                time_limit=submission.time_limit(task),
+                time_limit=time_limit,
                 requeue=task.requeue,
             )
             for name, share in zip(run.jobs, plan.shares, strict=True)
@@ -316,9 +320,22 @@ def _run_here(plan: Plan, workdir: Workdir, run: Run, on_progress: OnProgress | 
 
 
 def note_found(plan: Plan, workdir: Workdir) -> None:
-    """Note the ids of jobs that were found by name; call it while holding the task."""
-    if plan.seen.live and read_run_file(workdir, plan.task.name) != plan.file:
+    """Note the ids of jobs that were found by name; call it while holding the task.
+
+    If only the merge job had not been submitted, it is now.
+    """
+    run = plan.seen.run
+    if run is None or not plan.seen.live:
+        return
+    if read_run_file(workdir, plan.task.name) != plan.file:
         write_run_file(workdir, plan.file)
+    if run.merge_job is None and None not in run.jobs.values():
+        submission.submit(
+            plan.task,
+            workdir,
+            run,
+            lambda run: write_run_file(workdir, plan.file.with_run(run)),
+        )
 
 
 def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
@@ -343,6 +360,7 @@ def come_of(plan: Plan, workdir: Workdir, state: TaskState, result: Path | None)
     """
     run = state.run
     outcome = _outcome(plan, state, result)
+    outcome.run = run
     outcome.causes = group(f for f in failures(state) if run_of(f.job) == run.number)
     outcome.job_failures = list(job_failures(workdir, list(run.jobs)))
     mine = [source for source in state.sources if run_of(source.job) == run.number]

@@ -179,9 +179,11 @@ def _asked(task: TaskDef) -> dict[str, Any]:
     return asked
 
 
-def time_limit(task: TaskDef, name: str = "") -> float | None:
-    """Tell for how many seconds a job of a task may run; None if that is not known."""
-    return task.scheduler.time_limit(_asked(task), name)
+def time_limit(task: TaskDef, run: Run) -> float | None:
+    """Tell for how many seconds each job of a run may run; None if that is not known."""
+    if not run.jobs:
+        return None
+    return task.scheduler.time_limit(_asked(task), _name(task.name, run, list(run.jobs)))
 
 
 def check(task: TaskDef) -> None:
@@ -214,7 +216,12 @@ def scripts(scheduler: Scheduler, planned: Sequence[Submission]) -> Iterator[tup
         for submission in planned:
             size = len(submission.jobs) if submission.is_array else None
             request = scheduler.request(
-                submission.args, submission.log, submission.name, size, asked=submission.asked
+                submission.args,
+                submission.log,
+                submission.name,
+                size,
+                depends_on=["JOBS"] if submission.jobs == (MERGE,) else [],
+                asked=submission.asked,
             )
             yield request.script, scheduler.render(request)
 

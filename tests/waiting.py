@@ -6,9 +6,11 @@ from collections.abc import Callable
 WAIT_SECONDS = 30
 
 
-def until(condition: Callable[[], object], what: str = "it") -> None:
+def until(
+    condition: Callable[[], object], what: str = "it", seconds: float = WAIT_SECONDS
+) -> None:
     """Wait until something holds."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.005)

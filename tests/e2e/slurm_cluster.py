@@ -53,6 +53,7 @@ SlurmdParameters=config_overrides
 MaxArraySize=1001
 MinJobAge=300
 KillWait=5
+MessageTimeout=5
 ReturnToService=2
 SlurmctldTimeout=120
 SlurmdTimeout=300
