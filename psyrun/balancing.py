@@ -17,6 +17,8 @@ from psyrun.rows import Ranges
 _MOST_POLL_SECONDS = 1.0
 _LEAST_POLL_SECONDS = 0.05
 _LOOKS_PER_POLL = 64
+_LEAST_BLOCK_SECONDS = 0.05
+_CLOCK_SECONDS = 1e-6
 _Block = tuple[int, Ranges]
 
 
@@ -49,6 +51,8 @@ class BalancedDealer:
         self._queue = sorted((-inf, (index - mine) % size, index) for index in self._queued)
         self._pending: dict[int, None] = {}
         self._whole: deque[int] = deque()
+        self._least = 1
+        self._dealt: dict[_Block, float] = {}
         self._began = time.monotonic()
         self._poll_at = -inf
         self._idle_since: float | None = None
@@ -81,10 +85,22 @@ class BalancedDealer:
 
     def ended(self, index: int, block: Ranges, left: Ranges) -> None:
         """Note that a block is over; some rows of it had no turn, and anybody may take them."""
+        self._learn(index, block, left)
         share = self._files.end(index, block, left)
         if left:
             self._poll_at = -inf
         self._keep(index, share, is_news=True)
+
+    def _learn(self, index: int, block: Ranges, left: Ranges) -> None:
+        """Find out how many rows are worth the trouble of taking them.
+
+        Where rows take microseconds, the claims would take longer than the rows.
+        """
+        dealt = self._dealt.pop((index, block), None)
+        if dealt is not None:
+            done = rows.count(block) - rows.count(left)
+            elapsed = max(time.monotonic() - dealt, _CLOCK_SECONDS)
+            self._least = max(1, int(done * _LEAST_BLOCK_SECONDS / elapsed))
 
     def next_whole(self) -> int | None:
         """Name a job all of whose rows are settled, as this worker settled the last."""
@@ -155,8 +171,9 @@ class BalancedDealer:
         return None
 
     def _take(self, index: int) -> _Block | None:
-        share, block = self._files.take(index, self._processes)
+        share, block = self._files.take(index, self._processes, self._least)
         self._keep(index, share, is_news=True)
+        self._dealt[index, block] = time.monotonic()
         return (index, block) if block else None
 
     def _keep(self, index: int, share: Share, *, is_news: bool = False) -> None:

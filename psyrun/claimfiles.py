@@ -66,14 +66,17 @@ class ClaimFiles:
         """Tell whether dead workers hold rows of a share."""
         return any(map(self.pulse.is_dead, share.held))
 
-    def take(self, index: int, processes: int) -> tuple[Share, Ranges]:
-        """Take a block of a share, also from the dead; return the share and the block."""
+    def take(self, index: int, processes: int, least: int) -> tuple[Share, Ranges]:
+        """Take a block of a share, also from the dead; return the share and the block.
+
+        See `Share.take`.
+        """
 
         def action(share: Share) -> tuple[Share, Ranges]:
             if not share.free:
                 dead = {worker for worker in share.held if self.pulse.is_dead(worker)}
                 share = share.bury(dead, self._unsettled(index)) if dead else share
-            return share.take(self.pulse.worker, processes)
+            return share.take(self.pulse.worker, processes, least)
 
         return self._change(index, action)
 

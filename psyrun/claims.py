@@ -30,7 +30,7 @@ class Share:
         """Whether all rows are settled."""
         return not self.free and not self.held
 
-    def take(self, worker: str, processes: int) -> tuple["Share", Ranges]:
+    def take(self, worker: str, processes: int, least: int = 1) -> tuple["Share", Ranges]:
         """Let a worker take a block, the smaller the fewer rows are free.
 
         Parameters
@@ -39,6 +39,8 @@ class Share:
             Who takes it.
         processes : int
             How many row processes it has.
+        least : int
+            How many rows a block is to have at least, if there are so many.
 
         Returns
         -------
@@ -49,7 +51,8 @@ class Share:
             return self, ()
         size = rows.count(self.free)
         others = len(self.held.keys() - {worker})
-        taken = max(1, min(size // (2 * (processes + others)), _MOST_ROWS))
+        wanted = max(size // (2 * (processes + others)), min(least, size), 1)
+        taken = min(wanted, _MOST_ROWS)
         block, rest = rows.split(self.free, [taken, size - taken])
         mine = rows.joined((*self.held.get(worker, ()), *block))
         return Share(rest, {**self.held, worker: mine}), block
