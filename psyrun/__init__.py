@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from psyrun.version import __version__
 
 if TYPE_CHECKING:
-    from psyrun.backend import DistributeBackend
+    from psyrun.backend import DistributeBackend, LoadBalancingBackend
     from psyrun.mapper import map_pspace, map_pspace_hdd_backed, map_pspace_parallel
     from psyrun.pspace import Param
     from psyrun.results import load_result
@@ -16,6 +16,7 @@ __all__ = [
     "DefaultStore",
     "DistributeBackend",
     "ImmediateRun",
+    "LoadBalancingBackend",
     "Param",
     "PickleStore",
     "__version__",
@@ -29,6 +30,7 @@ _HOMES = {
     "DefaultStore": "psyrun.store",
     "DistributeBackend": "psyrun.backend",
     "ImmediateRun": "psyrun.scheduler",
+    "LoadBalancingBackend": "psyrun.backend",
     "Param": "psyrun.pspace",
     "PickleStore": "psyrun.store",
     "load_result": "psyrun.results",

@@ -113,7 +113,8 @@ def prune(workdir: Workdir, file: RunFile, state: TaskState, before: Iterable[Pa
         for path in folder.glob("*"):  # none, should somebody have removed the folder
             if path.name not in kept:
                 shutil.rmtree(path, ignore_errors=True)
-    for path in (*workdir.jobs_folder.iterdir(), *workdir.log_folder.iterdir()):
+    folders = (workdir.jobs_folder, workdir.log_folder, workdir.claims_folder)
+    for path in (path for folder in folders for path in folder.glob("[0-9]*")):
         if run_of(job_of(path)) not in numbers:
             path.unlink(missing_ok=True)
     return dataclasses.replace(file, runs=tuple(r for r in file.runs if r.number in numbers))

@@ -11,7 +11,21 @@ from psyrun import rows
 from psyrun.rows import Ranges
 
 _BLOCKS_EACH = 4
+_TURN_SHARE = 20
+_LEAST_TURN_SECONDS = 0.2
+_MOST_TURN_SECONDS = 30.0
 _MOST_ROWS = 50_000
+
+
+def turn_seconds(elapsed: float) -> float:
+    """Tell how long a block may take, given how long the worker is at work, in seconds.
+
+    Examples
+    --------
+    >>> turn_seconds(1), turn_seconds(100), turn_seconds(10_000)
+    (0.2, 5.0, 30.0)
+    """
+    return min(max(elapsed / _TURN_SHARE, _LEAST_TURN_SECONDS), _MOST_TURN_SECONDS)
 
 
 class Dealer:
@@ -24,6 +38,9 @@ class Dealer:
     processes : int
         How many row processes there are.
     """
+
+    is_shared = False
+    """Whether other workers deal the same rows."""
 
     def __init__(self, todo: Sequence[Ranges], processes: int) -> None:
         self._processes = processes
@@ -47,6 +64,22 @@ class Dealer:
             self._waiting.appendleft((index, rest))
         self._left -= taken
         return index, block
+
+    def ended(self, index: int, block: Ranges, left: Ranges) -> None:
+        """Note that a block is over; some rows of it had no turn, and are dealt again."""
+        self.give_back(index, left)
+        self.settled(index, rows.count(block) - rows.count(left))
+
+    def has_work(self) -> bool:
+        """Tell whether there is anything to do; a worker of its own always looks itself."""
+        return True
+
+    def waits(self) -> bool:
+        """Tell whether to wait for rows that other workers hold."""
+        return False
+
+    def beat(self) -> None:
+        """Do what has to be done now and then: nothing."""
 
     def has_rows(self) -> bool:
         """Tell whether there are rows to deal."""

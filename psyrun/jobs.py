@@ -1,7 +1,7 @@
 """Own job specifications: data in `in/<job>.json`, written at submission, read by workers."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,6 +39,8 @@ class Job:
         How often the job may come back when its time has run out; None is never.
     balanced : bool
         Whether its worker takes part in the whole run.
+    flock : bool or None
+        Whether the work directory's file system knows flock(2); None if that is to be tried.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Job:
     time_limit: float | None = None
     requeue: int | None = None
     balanced: bool = False
+    flock: bool | None = None
 
 
 def write_jobs(workdir: Workdir, jobs: Iterable[Job]) -> None:
@@ -78,6 +81,31 @@ def read_job(workdir: Workdir, name: str) -> Job:
         raise WorkdirError(f"there is no job {name!r} in {workdir.jobs_folder}") from err
     except (KeyError, TypeError, ValueError, AttributeError) as err:
         raise WorkdirError(f"{path} is damaged ({err!r}); run the task again") from err
+
+
+class RunJobs(Sequence[Job]):
+    """The jobs of a run, each read when it is asked for.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's work directory.
+    run : int
+        The run.
+    """
+
+    def __init__(self, workdir: Workdir, run: int) -> None:
+        self._workdir = workdir
+        self.names = job_names(workdir, run)
+        self._read: dict[int, Job] = {}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: Any) -> Any:
+        if index not in self._read:
+            self._read[index] = read_job(self._workdir, self.names[index])
+        return self._read[index]
 
 
 def job_names(workdir: Workdir, run: int) -> list[str]:

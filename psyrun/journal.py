@@ -128,22 +128,21 @@ class JournalWriter:
         if size > _COPY_BYTES:
             self._append(1, row, ended - began, payload)
         else:
-            frame = (
-                _PACK(_MARKER, size, 1, row, ended - began, self._done, self._failed) + payload
-            )
+            head = _PACK(_MARKER, size, 1, row, ended - began, self._done, self._failed)
+            frame = head + payload
             frame += _PACK_CRC(crc32(frame))
             written = os.write(self._fd, frame)
             if written != len(frame):
                 self._write_rest(frame[written:])
         if ended >= self._sync_due:
-            self._sync(ended)
+            self.sync(ended)
 
     def failed(self, row: int, began: float, ended: float, error: dict[str, Any]) -> None:
         """Append a row's error; see `done`."""
         self._failed += 1
         self._append(Kind.FAILED, row, ended - began, json.dumps(error).encode())
         if ended >= self._sync_due:
-            self._sync(ended)
+            self.sync(ended)
 
     def job_failed(self, error: dict[str, Any]) -> None:
         """Append why the job can't evaluate any of its rows."""
@@ -164,7 +163,8 @@ class JournalWriter:
         while rest:
             rest = rest[os.write(self._fd, rest) :]
 
-    def _sync(self, now: float) -> None:
+    def sync(self, now: float) -> None:
+        """Wait until everything is on the disk, so that other hosts see it too."""
         os.fsync(self._fd)
         self._sync_due = now + _SYNC_SECONDS
 

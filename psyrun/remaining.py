@@ -9,9 +9,8 @@ from psyrun.state import read_sources
 from psyrun.workdir import Workdir, job_of, run_of
 
 
-def failed_elsewhere(workdir: Workdir, mine: Collection[str], most: int) -> int:
+def failed_elsewhere(workdir: Workdir, run: int, mine: Collection[str], most: int) -> int:
     """Count the rows that failed in a run's other jobs; exactly where they may be too many."""
-    run = run_of(next(iter(mine)))
     others = [
         path
         for path in workdir.journals()

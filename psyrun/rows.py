@@ -106,6 +106,26 @@ def common(one: Ranges, other: Ranges) -> Ranges:
     return tuple(result)
 
 
+def without(ranges: Ranges, gone: Ranges) -> Ranges:
+    """Find the rows of one set that are not in another.
+
+    Examples
+    --------
+    >>> without(((0, 4), (6, 9)), ((2, 7), (8, 9)))
+    ((0, 2), (7, 8))
+    """
+    result = []
+    for start, stop in ranges:
+        place = start
+        for low, high in common(((start, stop),), gone):
+            if place < low:
+                result.append((place, low))
+            place = high
+        if place < stop:
+            result.append((place, stop))
+    return tuple(result)
+
+
 def split(ranges: Ranges, sizes: Iterable[int]) -> Iterator[Ranges]:
     """Cut ranges, in order, into pieces of the given numbers of rows.
 

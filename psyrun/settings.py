@@ -91,6 +91,13 @@ SETTINGS: Mapping[str, Setting] = {
             "Row processes of each worker. None is 1, and on this machine the usable cores.",
         ),
         Setting(
+            "flock",
+            ("flag", "none"),
+            "Whether the file system of the work directory knows flock(2), which workers that "
+            "share rows use. None finds out by trying; False also suits one where it counts on "
+            "one host only.",
+        ),
+        Setting(
             "timeout",
             ("seconds", "none"),
             "How many seconds a row may take. One that takes longer fails, also where it hangs "

@@ -5,47 +5,41 @@ Imports nothing of the user's.
 
 import os
 import signal
-import sys
 import time
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from psyrun import machine, rowprocess, rows, snapshot
+from psyrun.balancing import BalancedDealer
 from psyrun.board import IDLE, Board
+from psyrun.claimfiles import ClaimFiles
 from psyrun.code import CodeImage, FileWatch, frozen_code
-from psyrun.dealing import Dealer
+from psyrun.dealing import Dealer, turn_seconds
 from psyrun.exceptions import SchedulerError, TaskError
 from psyrun.failures import describe_death
 from psyrun.filedigests import read_digests
 from psyrun.jobs import Job
 from psyrun.jobtime import JobTime, Terminated, time_of
+from psyrun.judging import Judge
+from psyrun.lastwords import say
 from psyrun.overdue import Overdue
 from psyrun.pool import DeadRow, Death, Member, Pool
+from psyrun.pulse import BEAT_SECONDS
 from psyrun.remaining import around, failed_elsewhere, left_to_do
 from psyrun.rowprocess import Brief
 from psyrun.rows import Ranges
 from psyrun.scheduler import inside
-from psyrun.units import duration
 from psyrun.verdicts import Verdicts
-from psyrun.workdir import Workdir
+from psyrun.workdir import Workdir, run_of
 
 _MOST_DEATHS = 3
 """How often a slot's process may die without getting to a row, before the slot is given up."""
 
-_MOST_TRIES = 2
-"""How often a row is evaluated at most if its process is killed from outside."""
-
-_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _COUNT_SECONDS = 10.0
-_MOST_WORDS = 4000
-_TURN_SHARE = 20
-_LEAST_TURN_SECONDS = 0.2
-_MOST_TURN_SECONDS = 30.0
 
 
 @dataclass
@@ -62,14 +56,19 @@ class Supervisor:
         How many row processes to start at most.
     lifeline : int or None
         A file descriptor; when its other end closes, this process ends.
+    mine : int or None
+        Which of the jobs is this worker's own, where it shares them all with the run's other
+        workers. None if they are all its own.
     """
 
     workdir: Workdir
     jobs: Sequence[Job]
     pool_size: int
     lifeline: int | None
+    mine: int | None = None
     image: CodeImage = field(init=False)
-    dealer: Dealer = field(init=False)
+    dealer: Dealer | BalancedDealer = field(init=False)
+    judge: Judge = field(init=False)
     pool: Pool = field(init=False)
     watch: FileWatch = field(init=False)
     verdicts: Verdicts = field(init=False)
@@ -79,19 +78,19 @@ class Supervisor:
     _ended: bool = False
     _early: bool = False
     _was_late: bool = False
-    _cut_off: bool = False
+    _left: int = 0
     _began: float = field(default_factory=time.monotonic)
     _last_cause: str = ""
     _deaths: dict[int, int] = field(default_factory=dict)
-    _tries: dict[tuple[int, int], int] = field(default_factory=dict)
     _begun: set[int] = field(default_factory=set)
     _untold: deque[DeadRow] = field(default_factory=deque)
     _count_due: float = 0.0
 
     def run(self) -> int:
         """Evaluate all rows that are not done yet; return the exit code."""
-        first = self.jobs[0]
+        first = self.job
         self.verdicts = Verdicts(self.workdir)
+        self.judge = Judge(first.timeout)
         self.job_time = time_of(self.workdir, first)
         self.overdue = Overdue(first.timeout)
         self.image = frozen_code(self.workdir.code(first.code))
@@ -100,15 +99,14 @@ class Supervisor:
         self.watch = FileWatch(self.image, Path(first.taskdir), known)
         if self._came_too_often() or self._fails_by_files():
             return 1
-        todo = [left_to_do(self.workdir, job) for job in self.jobs]
-        size = max(1, min(self.pool_size, sum(map(rows.count, todo))))
-        self.dealer = Dealer(todo, size)
+        size = self._open_dealer()
         machine.limit_threads(size)
         self.pool = Pool(Board(size), self._become, self.lifeline)
         self.pool.board.end = -inf if self._early else self.job_time.last_start
         self._look_for_failures()
-        if self._ended:
-            return 1
+        if self._ended or not self.dealer.has_work():
+            self._leave(())
+            return self._conclude()
         self.pool.open()
         terminated = None
         try:
@@ -119,14 +117,32 @@ class Supervisor:
             terminated = end
         finally:
             members = self.pool.members.values()
-            self._cut_off = any(member.block for member in members)
+            cut_off = [(m.job, m.block) for m in members if m.job is not None]
             self._untold += [member.telling for member in members if member.telling]
             self.pool.end()
             self._tell_what_is_left()
+            self._leave(cut_off)
         if terminated is not None and not self.job_time.is_near():
             say("ended: a signal asked for it")
             raise terminated
         return self._conclude()
+
+    @property
+    def job(self) -> Job:
+        """The job that says what holds for all of them."""
+        return self.jobs[self.mine or 0]
+
+    def _open_dealer(self) -> int:
+        """Find out what there is to do; return how many row processes are worth it."""
+        if self.mine is None:
+            todo = [left_to_do(self.workdir, job) for job in self.jobs]
+            size = max(1, min(self.pool_size, sum(map(rows.count, todo))))
+            self.dealer = Dealer(todo, size)
+            return size
+        files = ClaimFiles(self.workdir, self.jobs, self.job)
+        files.open()
+        self.dealer = BalancedDealer(files, self.mine, self.pool_size)
+        return self.pool_size
 
     def end_early(self) -> None:
         """Start no further row; those under way are finished."""
@@ -150,6 +166,7 @@ class Supervisor:
                 answers=answers,
                 report=report,
                 own_logs=self.lifeline is not None,
+                is_shared=self.dealer.is_shared,
             )
         )
 
@@ -165,13 +182,17 @@ class Supervisor:
                     self._hear(member, event)
             for member in [m for m in self.pool.members.values() if m.idle]:
                 self._occupy(member)
+            self.dealer.beat()
             self.overdue.look(self.pool)
             self._look_for_failures()
 
     def _patience(self) -> float | None:
         """For how many seconds to wait for events; None is as long as it takes."""
-        counting = _COUNT_SECONDS if self.jobs[0].max_failures else None
+        counting = _COUNT_SECONDS if self.job.max_failures else None
         waits = [w for w in (counting, self.overdue.patience) if w is not None]
+        if isinstance(self.dealer, BalancedDealer):
+            idle = any(member.idle for member in self.pool.members.values())
+            waits.append(self.dealer.patience if idle else BEAT_SECONDS)
         if self.job_time.end < inf:
             waits.append(max(self.job_time.give_up - time.monotonic(), 0.0))
         return min(waits, default=None)
@@ -184,10 +205,12 @@ class Supervisor:
             case {"stopped": _}:
                 self._stop()
                 return
+            case {"told": index} if member.telling is not None:
+                row = member.telling[1]
+                self.dealer.ended(index, ((row, row + 1),), ())
             case {"evaluated": index, "left": left, "late": late}:
                 back = tuple((start, stop) for start, stop in left)
-                self.dealer.settled(index, rows.count(member.block) - rows.count(back))
-                self.dealer.give_back(index, back)
+                self.dealer.ended(index, member.block, back)
                 member.late = late
                 self._was_late = self._was_late or late
                 self._deaths[member.slot] = 0
@@ -200,7 +223,8 @@ class Supervisor:
         if self._ended:
             return
         others = any(rows.count(other.block) > 1 for other in self.pool.members.values())
-        member.idle = order is None and others and not self._is_late(member)
+        may_come = order is None and not self._is_late(member)
+        member.idle = may_come and (others or self.dealer.waits())
         if not member.idle:
             member.order("stop" if order is None else order)
 
@@ -227,11 +251,10 @@ class Supervisor:
 
     def _turn_end(self) -> float | None:
         """Tell when a block has to make way for others, that its rows may be shared anew."""
-        if len(self.pool.board.rows) == 1:
+        if len(self.pool.board.rows) == 1 and not self.dealer.is_shared:
             return None
         now = time.monotonic()
-        turn = max((now - self._began) / _TURN_SHARE, _LEAST_TURN_SECONDS)
-        return now + min(turn, _MOST_TURN_SECONDS)
+        return now + turn_seconds(now - self._began)
 
     def _came_too_often(self) -> bool:
         """Let the jobs fail if this one was started again more often than it may be."""
@@ -251,12 +274,14 @@ class Supervisor:
 
     def _look_for_failures(self) -> None:
         """Count the failures of the run's other jobs now and then, as all count together."""
-        most = self.jobs[0].max_failures
+        most = self.job.max_failures
         if most is None or time.monotonic() < self._count_due:
             return
         self._count_due = time.monotonic() + _COUNT_SECONDS
-        elsewhere = failed_elsewhere(self.workdir, {job.name for job in self.jobs}, most)
-        self.pool.board.limit = max(1, most - elsewhere)
+        mine = set() if self.dealer.is_shared else {job.name for job in self.jobs}
+        elsewhere = failed_elsewhere(self.workdir, run_of(self.job.name), mine, most)
+        own = sum(self.pool.board.failed) if self.dealer.is_shared else 0
+        self.pool.board.limit = max(1, most - elsewhere + own)
         if elsewhere >= most:
             self._stop()
 
@@ -285,43 +310,29 @@ class Supervisor:
             self.pool.start(member.slot)
 
     def _judge(self, member: Member, row: int, death: Death) -> None:
-        """Decide whether a row under way when its process died failed, or has another try."""
+        """Note that the row under way when its process died failed, or give it another try."""
         assert member.job is not None
-        before, rest = around(member.block, row)
-        self.dealer.settled(member.job, before)
-        if member.overdue not in (None, row):  # that row did end, and this one is innocent
-            self.dealer.give_back(member.job, ((row, row + 1), *rest))
+        _, rest = around(member.block, row)
+        error = self.judge.verdict(member, row, death)
+        if error is None:
+            self.dealer.ended(member.job, member.block, ((row, row + 1), *rest))
             return
-        tries = self._tries[member.job, row] = self._tries.get((member.job, row), 0) + 1
-        outside = member.overdue is None and -death.code in _FROM_OUTSIDE
-        if outside and tries < _MOST_TRIES:
-            self.dealer.give_back(member.job, ((row, row + 1), *rest))
-            return
-        self.dealer.settled(member.job, 1)
-        self.dealer.give_back(member.job, rest)
+        # the row itself is not over before its error is journaled
+        self.dealer.ended(member.job, rows.without(member.block, ((row, row + 1),)), rest)
         self.failed = True
-        self._untold.append((member.job, row, self._error_of(member, death)))
+        self._untold.append((member.job, row, error))
         self.pool.board.failed[member.slot] += 1
         if self.pool.board.is_over_limit():
             self._stop()
 
-    def _error_of(self, member: Member, death: Death) -> dict[str, Any]:
-        timeout = self.jobs[0].timeout
-        if member.overdue is not None and timeout is not None:
-            cause = f"the row took longer than its timeout of {duration(timeout)}"
-            return describe_death(cause, death.report, kind="Timeout")
-        error = describe_death(f"the process died: {death.cause}", death.report)
-        return {**error, "memory": death.memory}
-
     def _take_back(self, index: int, block: Ranges) -> None:
         """Deal the rows of a block again that no journal holds."""
         left = rows.common(block, left_to_do(self.workdir, self.jobs[index], retry=False))
-        self.dealer.settled(index, rows.count(block) - rows.count(left))
-        self.dealer.give_back(index, left)
+        self.dealer.ended(index, block, left)
 
     def _stop(self) -> None:
         """End the run, as too many rows failed."""
-        most = self.jobs[0].max_failures
+        most = self.job.max_failures
         message = f"{rows.text(most or 0)} failed (max_failures = {most})"
         self._fail_jobs(describe_death(message, kind="TooManyFailures"))
 
@@ -331,7 +342,7 @@ class Supervisor:
             return
         self._ended = self.failed = True
         say(f"{error['type']}: {error['message']}", self.lifeline)
-        self.verdicts.jobs_failed(self.jobs, error)
+        self.verdicts.jobs_failed(self.jobs if self.mine is None else [self.job], error)
 
     def _tell_what_is_left(self) -> None:
         """Journal what no row process was there to journal."""
@@ -340,21 +351,26 @@ class Supervisor:
 
     def _note_failed(self, index: int, row: int, error: dict[str, Any]) -> None:
         self.verdicts.row_failed(self.jobs[index], row, error)
+        self.dealer.ended(index, ((row, row + 1),), ())
 
     def _conclude(self) -> int:
         """Say why this worker ends, and what becomes of rows that are left; return the code."""
         code = int(self.failed)
         if not self._ended:
-            code = self._end_with(self._rows_left())
+            code = self._end_with(self._left)
         self.verdicts.close()
         return code
 
-    def _rows_left(self) -> int:
-        """Count the rows that had no turn."""
-        if not self.dealer.has_rows() and not self._cut_off:
-            return 0
-        left = (left_to_do(self.workdir, job, retry=False) for job in self.jobs)
-        return sum(map(rows.count, left))
+    def _leave(self, cut_off: Iterable[tuple[int, Ranges]]) -> None:
+        """Count the rows that had no turn; let others have them where there are others."""
+        if isinstance(self.dealer, BalancedDealer):
+            for index, block in cut_off:
+                self._take_back(index, block)
+            self._left = self.dealer.left()
+            self.dealer.close()
+        elif cut_off or self.dealer.has_rows():
+            left = (left_to_do(self.workdir, job, retry=False) for job in self.jobs)
+            self._left = sum(map(rows.count, left))
 
     def _end_with(self, left: int) -> int:
         """End with some rows left, or with none."""
@@ -362,6 +378,8 @@ class Supervisor:
             say("ended: all rows had their turn" + (", and some failed" if self.failed else ""))
         elif self._early or self._was_late or self.job_time.is_near():
             return self._end_for_time(left)
+        elif self.dealer.is_shared and not self._last_cause:
+            say(f"ended: others are at the last rows, {rows.text(left)} of which came back")
         else:
             cause = f"the row processes died before they got to a row: {self._last_cause}"
             self._fail_jobs(describe_death(cause))
@@ -380,12 +398,3 @@ class Supervisor:
                 return inside.COMES_BACK
         self._fail_jobs(self.job_time.ran_out(left))
         return 1
-
-
-def say(message: str, lifeline: int | None = None) -> None:
-    """Print to the log; what ends the worker, also to whoever waits for it."""
-    with suppress(OSError):
-        print(message, file=sys.stderr, flush=True)
-    if lifeline is not None:
-        with suppress(OSError):  # not more than fits, since it is read only at the end
-            os.write(lifeline, f"{message[:_MOST_WORDS]}\n".encode(errors="replace"))

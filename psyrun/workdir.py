@@ -117,6 +117,27 @@ class Workdir:
         """All frozen codes."""
         return self.root / "code"
 
+    @property
+    def claims_folder(self) -> Path:
+        """What the workers of a run have taken on; only there if they share its rows."""
+        return self.root / "claims"
+
+    def claims(self, job: str) -> Path:
+        """Return the file that tells which rows of a job are free, and who holds others."""
+        return self.claims_folder / f"{job}.json"
+
+    def claims_lock(self, job: str) -> Path:
+        """Return what is locked while that file is changed."""
+        return self.claims_folder / f"{job}.lock"
+
+    def claims_holder(self, job: str) -> Path:
+        """Return the note of who holds that lock, where it is a lease."""
+        return self.claims_folder / f"{job}.lock.json"
+
+    def alive(self, worker: str) -> Path:
+        """Return the file that a worker touches while it lives; names begin with its job's."""
+        return self.claims_folder / f"{worker}.alive"
+
     def snapshot(self, digest: str) -> Path:
         """Return the folder of a snapshot."""
         return self.snapshots_folder / digest
@@ -212,7 +233,7 @@ class Workdir:
 
     def tidy(self) -> None:
         """Remove unfinished files; only for who holds the lock while no job runs."""
-        for folder in (self.root, *self.folders()):
+        for folder in (self.root, *self.folders(), self.claims_folder):
             remove_temporary(folder)
 
 

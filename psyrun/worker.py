@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from psyrun.exceptions import PsyrunError, WorkdirError
-from psyrun.jobs import job_names, read_job
+from psyrun.jobs import Job, RunJobs, job_names, read_job
 from psyrun.jobtime import Terminated
-from psyrun.supervisor import Supervisor, say
-from psyrun.workdir import Workdir, job_named
+from psyrun.lastwords import say
+from psyrun.supervisor import Supervisor
+from psyrun.workdir import Workdir, job_named, run_of
 
 _TERMINATED = 143
 _EARLY_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
@@ -46,10 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def evaluate() -> int:
         names = [*map(job_named, args.jobs)] or job_names(workdir, args.run)
-        jobs = [read_job(workdir, name) for name in names]
+        jobs: Sequence[Job] = [read_job(workdir, name) for name in names]
+        mine = None
         if not jobs:
             raise WorkdirError(f"run {args.run} has no jobs in {workdir.jobs_folder}")
-        supervisor = Supervisor(workdir, jobs, args.pool_size, lifeline)
+        if len(args.jobs) == 1 and jobs[0].balanced:
+            jobs = RunJobs(workdir, run_of(names[0]))
+            mine = jobs.names.index(names[0])
+        supervisor = Supervisor(workdir, jobs, args.pool_size, lifeline, mine)
         for number in _EARLY_SIGNALS:
             signal.signal(number, lambda *_: supervisor.end_early())
         return supervisor.run()

@@ -2,5 +2,6 @@
 
 from psyrun.backend.base import Backend
 from psyrun.backend.distribute import DistributeBackend
+from psyrun.backend.load_balancing import LoadBalancingBackend
 
-__all__ = ["Backend", "DistributeBackend"]
+__all__ = ["Backend", "DistributeBackend", "LoadBalancingBackend"]

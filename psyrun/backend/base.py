@@ -20,7 +20,14 @@ class Backend(ABC):
     ----------
     task : TaskDef
         The task.
+
+    Attributes
+    ----------
+    balanced : bool
+        Whether workers that have finished their own rows take those of other jobs of the run.
     """
+
+    balanced = False
 
     def __init__(self, task: Any) -> None:
         self.task = task

@@ -15,13 +15,14 @@ PACKAGE = Path(psyrun.__file__).parent
 LAYERS = {
     0: "exceptions version signature columns rows settings units",
     1: "pspace files locks machine progress taskfiles npy dealing loading board "
-    "output guard pace syntax scopes reads effects definitions pickling git",
+    "output lastwords guard pace claims exclusive syntax scopes reads effects definitions "
+    "pickling git",
     2: "store scheduler localmodules filedeps filedigests packages reach",
     3: "workdir journal runfile jobs snapshot code presentcode fingerprint",
     4: "state journalreader gather partial merge resultfile present backend failures "
-    "follow pool inspection findings codediff",
+    "follow pool pulse inspection findings codediff",
     5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submission "
-    "submitted overdue verdicts jobtime results",
+    "submitted overdue verdicts jobtime judging claimfiles balancing results",
     6: "run rowprocess supervisor worker report jobwords awaiting why provenance",
     7: "commands main __main__",
 }
@@ -53,6 +54,9 @@ SAME_LAYER = {
     "conclude": "tasks",
     "results": "conclude salvage",
     "verdicts": "remaining",
+    "claimfiles": "remaining",
+    "balancing": "claimfiles",
+    "exclusive": "files locks",
     "supervisor": "rowprocess",
     "worker": "run supervisor",
     "report": "jobwords run",
@@ -66,7 +70,7 @@ SAME_LAYER = {
 FACADES = {"__init__", "template_task"}
 """`psyrun` itself, which hands on what other rooms offer, and a task file to start from."""
 
-PRINTING = {"main", "commands", "worker", "supervisor", "rowprocess", "progress"}
+PRINTING = {"main", "commands", "worker", "lastwords", "rowprocess", "progress"}
 """Rooms that may print; all others return, raise or call back."""
 
 LAYER_OF = {room: layer for layer, rooms in LAYERS.items() for room in rooms.split()}
