@@ -10,7 +10,7 @@ import re
 import shlex
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,10 +26,6 @@ from psyrun.scheduler.base import (
 )
 from psyrun.scheduler.units import seconds
 
-_SUBMIT_SECONDS = 300.0
-"""A scheduler that is full lets a submission wait for some minutes before it refuses."""
-
-_ASK_SECONDS = 60.0
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]")
 _INDEX = "%a"
 
@@ -81,10 +77,23 @@ class BatchScheduler(Scheduler):
         What people call it.
     has_arrays : bool
         Whether it has job arrays.
+    reads_stdin : bool
+        Whether the job script is what the command reads from its standard input.
+    refuses_ended : bool
+        Whether a submission that depends on a job that has ended may be refused.
+    submit_seconds : float
+        How long a submission may take: a scheduler that is full lets it wait for some minutes
+        before it refuses.
+    ask_seconds : float
+        How long an answer may take.
     """
 
     title: ClassVar[str]
     has_arrays: ClassVar[bool] = True
+    reads_stdin: ClassVar[bool] = False
+    refuses_ended: ClassVar[bool] = False
+    submit_seconds: ClassVar[float] = 300.0
+    ask_seconds: ClassVar[float] = 60.0
 
     @abstractmethod
     def render(self, request: Request) -> str:
@@ -97,8 +106,8 @@ class BatchScheduler(Scheduler):
         """
 
     @abstractmethod
-    def submit_command(self, script: Path) -> list[str]:
-        """Return the command that submits a job script."""
+    def submit_command(self, request: Request) -> list[str]:
+        """Return the command that submits a request's job script."""
 
     @abstractmethod
     def parse_id(self, output: str) -> str:
@@ -170,14 +179,21 @@ class BatchScheduler(Scheduler):
         )
 
     def _submit(self, request: Request) -> str:
+        if self.refuses_ended and request.depends_on:
+            live = {job.id for job in self.query(request.depends_on) if not job.state.final}
+            waited_for = tuple(jobid for jobid in request.depends_on if jobid in live)
+            request = replace(request, depends_on=waited_for)
         text = self.render(request)
         with replacing(request.script) as temporary:
             temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
-        output = self.ask(self.submit_command(request.script), _SUBMIT_SECONDS)
+        command = self.submit_command(request)
+        output = self.ask(command, request)
         jobid = self.parse_id(output)
         if not jobid:
-            command = self.submit_command(request.script)[0]
-            raise SchedulerError(f"{command} printed no job id, but: {output.strip()!r}")
+            raise SchedulerError(
+                f"{command[0]} printed no job id, but: {output.strip()!r}; the job may run all "
+                "the same"
+            )
         return jobid
 
     def kill(self, jobid: str) -> None:
@@ -186,11 +202,11 @@ class BatchScheduler(Scheduler):
 
     def get_status(self, jobid: str) -> JobStatus | None:
         """Tell how a job is; see `Scheduler.get_status`."""
-        array, _, index = jobid.partition("_")
+        array, index = split_id(jobid)
         found = [
             job
             for job in self.query([array])
-            if not index or job.indices is None or _holds(job.indices, int(index))
+            if index is None or job.indices is None or _holds(job.indices, index)
         ]
         if not found:
             return None
@@ -230,8 +246,15 @@ class BatchScheduler(Scheduler):
         size = 1 if self.has_arrays else None
         self.render(self.request(["true"], "log", "job", size, asked=scheduler_args))
 
-    def ask(self, command: Sequence[str], patience: float = _ASK_SECONDS) -> str:
+    def ask(self, command: Sequence[str], request: Request | None = None) -> str:
         """Run one of the scheduler's commands, and return what it prints.
+
+        Parameters
+        ----------
+        command : sequence of str
+            The command and its arguments.
+        request : Request, optional
+            The submission that the command is for; None for other commands.
 
         Raises
         ------
@@ -240,15 +263,18 @@ class BatchScheduler(Scheduler):
         """
         import subprocess
 
+        patience = self.submit_seconds if request else self.ask_seconds
+        stdin = request.script if request and self.reads_stdin else Path(os.devnull)
         try:
-            done = subprocess.run(
-                list(command),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=patience,
-                check=False,
-                env=self.environment(),
-            )
+            with stdin.open("rb") as source:
+                done = subprocess.run(
+                    list(command),
+                    stdin=source,
+                    capture_output=True,
+                    timeout=patience,
+                    check=False,
+                    env=self.environment(request),
+                )
         except FileNotFoundError as err:
             raise SchedulerError(
                 f"there is no {command[0]} here: run this where {self.title}'s commands are, "
@@ -266,8 +292,14 @@ class BatchScheduler(Scheduler):
             raise SchedulerError(said or f"{command[0]} failed with {done.returncode}")
         return output
 
-    def environment(self) -> dict[str, str] | None:
-        """Return the environment of commands; None is this process' own."""
+    def environment(self, request: Request | None = None) -> dict[str, str] | None:  # noqa: ARG002
+        """Return the environment of commands; None is this process' own.
+
+        Parameters
+        ----------
+        request : Request, optional
+            The submission that a command is for; None for other commands.
+        """
         return None
 
     def is_harmless(self, command: Sequence[str], words: str) -> bool:  # noqa: ARG002
@@ -285,6 +317,18 @@ def plain_name(name: str) -> str:
     """
     plain = _PLAIN.sub("_", name)
     return plain if plain[:1].isalpha() else f"j{plain}"
+
+
+def split_id(jobid: str) -> tuple[str, int | None]:
+    """Split the id of one job of an array into the array's id and the index.
+
+    Examples
+    --------
+    >>> split_id("12_3"), split_id("12")
+    (('12', 3), ('12', None))
+    """
+    array, dash, index = jobid.rpartition("_")
+    return (array, int(index)) if dash and index.isdecimal() else (jobid, None)
 
 
 def script(

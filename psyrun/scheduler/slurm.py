@@ -7,7 +7,6 @@ version 22.05 were seen to do.
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 from psyrun import machine
@@ -76,6 +75,17 @@ _STATES = {
 }
 """States of Slurm that are one of those that Psyrun tells apart."""
 
+_HEADER = "array dependency error input job_name open_mode output wait".split()  # noqa: SIM905
+"""What Psyrun decides in each job script."""
+
+_VARIABLES = {"array": "ARRAY_INX", "mem": "MEM_PER_NODE", "time": "TIMELIMIT"}
+"""Variables of sbatch(1), after `SBATCH_`, that are not called like their options."""
+
+_REQUEUE = frozenset({"SBATCH_REQUEUE", "SBATCH_NO_REQUEUE"})
+
+_MISLEADING = ("SQUEUE_", "SACCT_", "SCANCEL_")
+"""Beginnings of variables that change what the other commands do; see squeue(1)."""
+
 _ID = re.compile(r"(\d+)(?:_(?:(\d+)|\[([^\]%]*)(?:%\d+)?\]?))?(?:\+\d+)?(?:\.\w+)?")
 _FIELDS = 4
 _NO_ACCOUNTING = ("accounting storage is disabled", "not running a supported accounting")
@@ -113,6 +123,8 @@ class Slurm(BatchScheduler):
         known = {*_OPTIONS, *_SHORT, *options.SHARED}
         found = options.resolved(request.asked, known, self.title, request.name, _REFUSED)
         found.pop("setup", None)
+        if request.asked.get("requeue") is False:  # which is not what leaving it to Slurm is
+            found["no_requeue"] = True
         found = options.one_of(_SHORT, found)
         if "time" in found:
             limit = seconds(found["time"])
@@ -125,9 +137,9 @@ class Slurm(BatchScheduler):
             )
         return found
 
-    def submit_command(self, script: Path) -> list[str]:
+    def submit_command(self, request: Request) -> list[str]:
         """Return the command that submits; see `BatchScheduler.submit_command`."""
-        return ["sbatch", "--parsable", str(script)]
+        return ["sbatch", "--parsable", str(request.script)]
 
     def parse_id(self, output: str) -> str:
         """Find the id; see `BatchScheduler.parse_id`. A name of a cluster may follow it."""
@@ -154,9 +166,23 @@ class Slurm(BatchScheduler):
         """Return the command that cancels; see `BatchScheduler.kill_command`."""
         return ["scancel", jobid]
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment of commands, in which lists of indices are not cut."""
-        return {**os.environ, "SLURM_BITSTR_LEN": "0"}
+    def environment(self, request: Request | None = None) -> dict[str, str]:
+        """Return the environment of commands; see `BatchScheduler.environment`.
+
+        Variables of the user that would hide jobs, ask questions, or make of a submission what
+        was not asked for are left out, and lists of indices are not cut. What sbatch takes from
+        the environment is stronger than a job script, so what a request sets is left out there.
+        """
+        if request is None:
+            kept = {k: v for k, v in os.environ.items() if not k.startswith(_MISLEADING)}
+            return {**kept, "SLURM_BITSTR_LEN": "0"}
+        asked = {
+            _VARIABLES.get(name, name.upper()) for name in (*_HEADER, *self._options(request))
+        }
+        left_out = {f"SBATCH_{name}" for name in asked}
+        if left_out & _REQUEUE:
+            left_out |= _REQUEUE
+        return {k: v for k, v in os.environ.items() if k not in left_out}
 
     def query(self, ids: Collection[str]) -> list[JobInfo]:
         """Tell all that is known of some jobs; see `Scheduler.query`.
