@@ -36,21 +36,21 @@ _SETTINGS: Mapping[JobState, Sequence[str]] = {
 """The `scheduler_args` that a limit which jobs met may stand in."""
 
 
-def submitted_text(run: Run) -> str:
-    """Tell which jobs were submitted, with the scheduler's ids.
+def submitted_text(run: Run, jobs: Sequence[str]) -> str:
+    """Tell that some jobs of a run were submitted, with the scheduler's ids.
 
     Examples
     --------
-    >>> submitted_text(Run(1, "", "", 9, jobs={"1-0": "12", "1-1": "12"}, merge_job="13"))
+    >>> run = Run(1, "", "", 9, jobs={"1-0": "12", "1-1": "12"}, merge_job="13")
+    >>> submitted_text(run, ["1-0", "1-1"])
     'submitted 2 jobs as 12, merge 13'
     """
-    ids = list(dict.fromkeys(str(jobid) for jobid in run.jobs.values()))
+    ids = list(dict.fromkeys(str(run.jobs[job]) for job in jobs))
     shown = ", ".join(
         ids if len(ids) <= 2 * _MOST_JOBS else [*ids[:_MOST_JOBS], "...", ids[-1]]
     )
-    size = len(run.jobs)
-    jobs = f"{size:,} job" + ("" if size == 1 else "s")
-    return f"submitted {jobs} as {shown}, merge {run.merge_job}"
+    size = f"{len(jobs):,} job" + ("" if len(jobs) == 1 else "s")
+    return f"submitted {size} as {shown}, merge {run.merge_job}"
 
 
 def counts_text(seen: Seen) -> str:

@@ -10,8 +10,9 @@ from enum import Enum, auto
 from pathlib import Path
 
 from psyrun import rows
-from psyrun.exceptions import TaskError
+from psyrun.exceptions import TaskError, WorkdirError
 from psyrun.fingerprint import Change
+from psyrun.jobs import read_job
 from psyrun.partial import verified
 from psyrun.present import Present, accepting, forgetting, look
 from psyrun.resultfile import is_intact, refers_to_files
@@ -20,7 +21,7 @@ from psyrun.runfile import RunFile
 from psyrun.scheduler import Limits
 from psyrun.submitted import Seen
 from psyrun.tasks import TaskDef
-from psyrun.workdir import Workdir, job_name
+from psyrun.workdir import Workdir, index_of, job_name
 
 _MOST_ROWS = 10**10
 _MOST_CHANGES = 3
@@ -32,6 +33,7 @@ class Action(Enum):
     NOTHING = auto()
     MERGE = auto()
     EVALUATE = auto()
+    ADD_WORKERS = auto()
     REFUSE_DIRTY = auto()
     REFUSE_RUNNING = auto()
 
@@ -80,13 +82,19 @@ def within(plan: Plan, limits: Limits) -> Plan:
     """Make of a plan one with fewer, larger jobs, where the scheduler takes no more."""
     if limits.jobs is None or len(plan.shares) <= limits.jobs:
         return dataclasses.replace(plan, limits=limits)
+    if plan.action is Action.ADD_WORKERS:
+        return dataclasses.replace(plan, limits=limits, shares=plan.shares[: limits.jobs])
     shares = plan.task.backend(plan.task).deal(plan.todo, limits.jobs)
     return dataclasses.replace(plan, shares=shares, limits=limits)
 
 
 def job_names(plan: Plan) -> list[str]:
-    """Name the jobs that a plan comes to."""
-    return [job_name(plan.present.run.number, index) for index in range(len(plan.shares))]
+    """Name the jobs that a plan comes to; workers that join a run follow its jobs."""
+    run, first = plan.present.run, 0
+    if plan.action is Action.ADD_WORKERS and plan.file.last is not None:
+        run = plan.file.last
+        first = 1 + max(map(index_of, run.jobs))
+    return [job_name(run.number, first + index) for index in range(len(plan.shares))]
 
 
 def make_plan(  # noqa: PLR0913 - what is there, and three flags
@@ -133,7 +141,9 @@ def make_plan(  # noqa: PLR0913 - what is there, and three flags
     plan = _plan(task, workdir, file, present, keep=keep, force=force)
     seen = seen or Seen(file.last)
     if seen.live:
-        return dataclasses.replace(plan, action=Action.REFUSE_RUNNING, seen=seen)
+        joining = _workers_to_add(plan, workdir) if keep else 0
+        action = Action.ADD_WORKERS if joining else Action.REFUSE_RUNNING
+        return dataclasses.replace(plan, action=action, seen=seen, shares=[()] * joining)
     # a virtual result is as sound as the partial results that it refers to
     virtual = file.result is not None and file.result.is_virtual
     if verify and (virtual or plan.action is not Action.NOTHING):
@@ -144,6 +154,32 @@ def make_plan(  # noqa: PLR0913 - what is there, and three flags
             present = dataclasses.replace(present, lost=[*present.lost, *notes])
             plan = _plan(task, workdir, file, present, keep=keep, force=force)
     return dataclasses.replace(plan, seen=seen)
+
+
+def _workers_to_add(plan: Plan, workdir: Workdir) -> int:
+    """Count the workers that may join those of the last run; 0 if none may.
+
+    They join where rows are shared, and evaluate what was submitted.
+    """
+    last = plan.file.last
+    if last is None or not is_as_submitted(plan):
+        return 0
+    try:
+        balanced = read_job(workdir, next(iter(last.jobs))).balanced
+    except (WorkdirError, StopIteration):
+        return 0
+    left = rows.count(plan.todo)
+    return min(plan.task.max_jobs or left, left) if balanced else 0
+
+
+def is_as_submitted(plan: Plan) -> bool:
+    """Tell whether the last run is of the present space and code."""
+    last, present = plan.file.last, plan.present
+    return (
+        last is not None
+        and last.snapshot == present.run.snapshot
+        and not present.changes.get(last.code)
+    )
 
 
 def _plan(

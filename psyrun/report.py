@@ -12,7 +12,7 @@ from psyrun.causes import Cause, Errors
 from psyrun.failures import describe_assignment
 from psyrun.files import last_line
 from psyrun.jobwords import counts_text, submitted_text
-from psyrun.plan import Action, Plan, changes_text
+from psyrun.plan import Action, Plan, changes_text, job_names
 from psyrun.present import Present
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import RowState
@@ -28,9 +28,11 @@ _MOST_CHARACTERS = 400
 
 def announcement(plan: Plan) -> str:
     """Say what a plan is about to do."""
-    name = plan.task.name
+    name, jobs = plan.task.name, _jobs_text(len(plan.shares))
     if plan.action is Action.EVALUATE:
-        return f"{name}: {plan.reason}, {_jobs_text(len(plan.shares))}"
+        return f"{name}: {plan.reason}, {jobs}"
+    if plan.action is Action.ADD_WORKERS:
+        return f"{name}: {jobs} more for the {rows.text(rows.count(plan.todo))} left"
     return f"{name}: {plan.reason}"
 
 
@@ -43,19 +45,17 @@ def forecast(plan: Plan, *, held: bool) -> str:
     name = plan.task.name
     if held:
         return f"{name}: would start nothing: another command holds the task; psy status {name}"
-    match plan.action:
-        case Action.EVALUATE:
-            work = _jobs_text(len(plan.shares))
-            where = type(plan.task.scheduler).__name__
-            return f"{name}: would evaluate {plan.reason}, {work}, {where}"
-        case Action.MERGE:
-            return f"{name}: would evaluate nothing; {plan.reason}"
-        case Action.REFUSE_DIRTY:
-            return f"{name}: would start nothing: {plan.reason}; overwrite_dirty is off"
-        case Action.REFUSE_RUNNING:
-            return f"{name}: would start nothing: jobs are queued or running; psy kill {name}"
-        case _:
-            return f"{name}: up to date, would do nothing"
+    work, where = _jobs_text(len(plan.shares)), type(plan.task.scheduler).__name__
+    words = {
+        Action.EVALUATE: f"would evaluate {plan.reason}, {work}, {where}",
+        Action.ADD_WORKERS: f"would add {work} to those that run, {where}",
+        Action.MERGE: f"would evaluate nothing; {plan.reason}",
+        Action.REFUSE_DIRTY: f"would start nothing: {plan.reason}; overwrite_dirty is off",
+        Action.REFUSE_RUNNING: "would start nothing: jobs are queued or running; psy kill "
+        f"{name}",
+        Action.NOTHING: "up to date, would do nothing",
+    }
+    return f"{name}: {words[plan.action]}"
 
 
 def success(outcome: Outcome, seconds: float) -> str:
@@ -63,7 +63,7 @@ def success(outcome: Outcome, seconds: float) -> str:
     plan, name = outcome.plan, outcome.plan.task.name
     accepted = accepted_text(plan.present)
     if outcome.submitted is not None:
-        return f"{name}: {submitted_text(outcome.submitted)}"
+        return f"{name}: {submitted_text(outcome.submitted, job_names(plan))}"
     if plan.action is Action.NOTHING:
         return f"{name}: up to date{accepted}, {rows.text(outcome.done)} in {outcome.result}"
     from psyrun.units import duration

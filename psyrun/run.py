@@ -4,39 +4,36 @@ Nothing here decides what has to be done; that is the plan.
 """
 
 import dataclasses
-import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from psyrun import locks, machine, rows, snapshot, submission
+from psyrun import locks, machine, rows, submission
 from psyrun.causes import Cause, group
-from psyrun.code import frozen_code
 from psyrun.conclude import merge_if_complete
 from psyrun.exceptions import (
     JobsRunningWarning,
     SchedulerError,
     TaskWarning,
     TaskWorkdirDirtyWarning,
-    WorkdirError,
 )
 from psyrun.files import remove_abandoned
 from psyrun.follow import Follower
-from psyrun.jobs import Job, read_job, write_jobs
-from psyrun.plan import Action, Plan, changes_text, make_plan, within
+from psyrun.freezing import freeze, specified
+from psyrun.jobs import write_jobs
+from psyrun.plan import Action, Plan, changes_text, job_names, make_plan, within
 from psyrun.resultfile import check_parameters, check_target
 from psyrun.rows import RowState
-from psyrun.runfile import MERGE, Run, RunFile, read_run_file, write_run_file
-from psyrun.scheduler import ImmediateRun, JobState, qualified_name
+from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
+from psyrun.scheduler import ImmediateRun, qualified_name
 from psyrun.state import Failure, TaskState, failures, job_failures
-from psyrun.submitted import Queue, Seen, ends_of
-from psyrun.tasks import TaskDef, load_frozen
+from psyrun.submitted import Queue, Seen
+from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir, run_of
 
 _POLL_SECONDS = 0.02
-_MERGE_PATIENCE_SECONDS = 60.0
 
 OnProgress = Callable[[int, int], None]
 """Called now and then with the rows done and failed so far in this run."""
@@ -139,7 +136,8 @@ def prepare(
     if seen.run is not None:
         file = file.with_run(seen.run)
     plan = make_plan(task, workdir, file, keep=keep, force=force, seen=seen, verify=verify)
-    if verify and plan.action is Action.EVALUATE and not is_local(task):
+    submits = plan.action in (Action.EVALUATE, Action.ADD_WORKERS)
+    if verify and submits and not is_local(task):
         submission.check(task)
         plan = within(plan, submission.limits(task))
     return plan
@@ -205,6 +203,8 @@ def carry_out(
         if frozen.exists():
             plan.present.image.freeze(frozen)  # a copy that is damaged is written anew
         return _outcome(plan, plan.present.state, plan.resultfile)
+    if plan.action is Action.ADD_WORKERS:
+        return _add_workers(plan, workdir)
     check_writable(plan)
     workdir.make()
     workdir.tidy()
@@ -214,7 +214,7 @@ def carry_out(
     run = record(plan, workdir, sys.argv if command is None else command)
     if plan.action is Action.EVALUATE and not is_local(plan.task):
         run = submission.named(plan.task, workdir, run, plan.limits.array)
-    _freeze(plan, workdir, run)
+    freeze(plan, workdir, run)
     file = plan.file.with_run(run)
     write_run_file(workdir, file)
     if plan.action is Action.EVALUATE:
@@ -254,35 +254,20 @@ def _warn_of_refusal(plan: Plan) -> None:
         )
 
 
-def _freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
-    """Write the snapshot, the code and the jobs' specifications."""
-    present = plan.present
-    if present.encoded.digest() == run.snapshot:  # else an equal one stands under its name
-        present.encoded.write(workdir.snapshot(run.snapshot))
-    for old, moved in present.state.moves.items():
-        if snapshot.read_moves(workdir.moves(old, run.snapshot)) is None:
-            snapshot.write_moves(workdir.moves(old, run.snapshot), moved)
-    present.image.freeze(workdir.code(run.code))
-    task = plan.task
-    time_limit = submission.time_limit(task, run)
-    write_jobs(
-        workdir,
-        (
-            Job(
-                name,
-                task.name,
-                str(task.taskdir),
-                run.snapshot,
-                run.code,
-                share,
-                timeout=task.timeout,
-                max_failures=task.max_failures,
-                time_limit=time_limit,
-                requeue=task.requeue,
-            )
-            for name, share in zip(run.jobs, plan.shares, strict=True)
-        ),
-    )
+def _add_workers(plan: Plan, workdir: Workdir) -> Outcome:
+    """Add jobs without rows of their own to the last run; its merge job waits for them too."""
+    run = plan.file.last
+    assert run is not None
+    names, former_merge = job_names(plan), run.merge_job
+    write_jobs(workdir, specified(plan, run, names))
+    jobs = {**run.jobs, **dict.fromkeys(names)}
+    size = min(len(names), plan.limits.array or len(names)) if run.array_size else None
+    run = dataclasses.replace(run, jobs=jobs, merge_job=None, array_size=size)
+    write_run_file(workdir, plan.file.with_run(run))
+    outcome = _submit(plan, workdir, plan.file, run)
+    if former_merge is not None:
+        plan.task.scheduler.kill(former_merge)
+    return outcome
 
 
 def _submit(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
@@ -367,53 +352,6 @@ def come_of(plan: Plan, workdir: Workdir, state: TaskState, result: Path | None)
     settled = rows.joined(pair for source in mine for pair in (*source.done, *source.failed))
     outcome.untried = max(0, rows.count(plan.todo) - rows.count(settled))
     return outcome
-
-
-def merge_job(workdir: Workdir, number: int, folder: Path) -> int:
-    """Be the merge job of a run whose jobs have ended; return the exit code.
-
-    Parameters
-    ----------
-    workdir : Workdir
-        The task's work directory.
-    number : int
-        The run.
-    folder : Path
-        Where the task was submitted; relative paths start there.
-
-    Raises
-    ------
-    WorkdirError
-        If rows failed or are missing, or the run is no longer known.
-    """
-    os.chdir(folder)
-    with holding(workdir, workdir.root.name, _MERGE_PATIENCE_SECONDS) as check_held:
-        file = read_run_file(workdir, workdir.root.name)
-        run = next((run for run in file.runs if run.number == number), None)
-        if run is None or not run.jobs:
-            raise WorkdirError(f"run {number} is no longer known in {workdir.run_file}")
-        job = read_job(workdir, next(iter(run.jobs)))
-        task = load_frozen(frozen_code(workdir.code(run.code)), Path(job.taskdir))
-        run = dataclasses.replace(run, ends=_ends(task, workdir.root.name, run))
-        file = file.with_run(run)
-        check_held()
-        write_run_file(workdir, file)
-        done = dataclasses.replace(run, ends={**run.ends, MERGE: JobState.COMPLETED.value})
-        state = merge_if_complete(workdir, file.with_run(done), done, task)
-        if not state.complete:
-            left = run.size - state.count(RowState.DONE)
-            raise WorkdirError(
-                f"{left:,} of {run.size:,} rows failed or are missing: no result"
-            )
-    return 0
-
-
-def _ends(task: TaskDef, name: str, run: Run) -> dict[str, str]:
-    """Ask how the jobs of a run ended, while the scheduler knows; it may not know any more."""
-    try:
-        return ends_of(Queue(task.taskdir, task.scheduler).look(name, run))
-    except SchedulerError:
-        return dict(run.ends)
 
 
 def _outcome(plan: Plan, state: TaskState, result: Path | None) -> Outcome:

@@ -56,6 +56,7 @@ class Config:
     exclude_from_result: list[str]
     execute: Callable[..., Any]
     file_dep: list[str | os.PathLike[str]]
+    flock: bool | None
     max_failures: int | None
     max_jobs: int | None
     merge_args: Mapping[str, Any]

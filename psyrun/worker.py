@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     workdir = Workdir(args.workdir.absolute())
     signal.signal(signal.SIGTERM, _terminate)
     if args.merge is not None:
-        from psyrun.run import merge_job
+        from psyrun.mergejob import merge_job
 
         return _told(lambda: merge_job(workdir, args.merge, args.folder))
     lifeline = 0 if args.lifeline else None

@@ -19,7 +19,7 @@ from psyrun.exceptions import TaskError
 from psyrun.filedigests import seconds_to_settle
 from psyrun.loading import forgetting_local_modules
 from psyrun.locks import read_holder
-from psyrun.plan import Action, Plan, job_names
+from psyrun.plan import Action, Plan, is_as_submitted, job_names
 from psyrun.progress import Bar
 from psyrun.run import (
     Outcome,
@@ -126,9 +126,10 @@ def run_task(
         for note in plan.present.lost:
             show_warning(f"{task.name}: {note}")
         check_writable(plan)
-        if plan.action in (Action.EVALUATE, Action.MERGE):
+        if plan.action in (Action.EVALUATE, Action.ADD_WORKERS, Action.MERGE):
             show_note(report.announcement(plan))
-        if wish.wait and awaited is not None and _waits(plan):
+        waits = plan.action is Action.REFUSE_RUNNING and is_as_submitted(plan)
+        if wish.wait and awaited is not None and waits:
             awaited.append(plan)
             return True
         bar = Bar(rows.count(plan.todo), task.name)
@@ -148,17 +149,6 @@ def run_task(
     elif plan.action is Action.EVALUATE:
         _complain(outcome, workdir)
     return outcome.ok
-
-
-def _waits(plan: Plan) -> bool:
-    """Tell whether jobs of a plan's own code are under way, so that they can be waited for."""
-    last = plan.file.last
-    return (
-        plan.action is Action.REFUSE_RUNNING
-        and last is not None
-        and last.snapshot == plan.present.run.snapshot
-        and not plan.present.changes.get(last.code)
-    )
 
 
 def _await(plan: Plan) -> bool:

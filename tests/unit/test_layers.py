@@ -23,7 +23,8 @@ LAYERS = {
     "follow pool pulse inspection findings codediff",
     5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submission "
     "submitted overdue verdicts jobtime judging claimfiles balancing results",
-    6: "run rowprocess supervisor worker report jobwords awaiting why provenance",
+    6: "run freezing mergejob rowprocess supervisor worker report jobwords awaiting why "
+    "provenance",
     7: "commands main __main__",
 }
 """Rooms by layer: a room is a module or package right below `psyrun`."""
@@ -58,9 +59,10 @@ SAME_LAYER = {
     "balancing": "claimfiles",
     "exclusive": "files locks",
     "supervisor": "rowprocess",
-    "worker": "run supervisor",
+    "worker": "mergejob supervisor",
+    "mergejob": "run",
     "report": "jobwords run",
-    "run": "provenance",
+    "run": "freezing provenance",
     "follow": "state",
     "main": "commands",
     "__main__": "main",
