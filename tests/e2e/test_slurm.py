@@ -451,3 +451,52 @@ def test_five_thousand_jobs_run_over_a_limit_of_1001(far):
     ran = far.psy("run", "--wait")
     assert ran.code == 0, ran.err
     far.is_done(5000)
+
+
+BALANCED = "from psyrun import LoadBalancingBackend\nbackend = LoadBalancingBackend"
+
+
+def test_workers_that_share_rows_take_over_those_of_a_cancelled_one(far):
+    far.task(40, 2, more=BALANCED)
+    far.hold.touch()
+    far.psy("run")
+    far.started(0, 20)
+    far.slurm.run("scancel", "--signal=KILL", "--full", far.id_of(0))
+    until(lambda: far.id_of(0) not in far.slurm.live(), "the end of the job", _LONG_SECONDS)
+    far.hold.unlink()
+    far.over()
+    far.is_done(40)
+    assert "nothing to do" not in far.psy("run").err
+
+
+def test_run_continue_adds_workers_to_those_that_share_rows(far):
+    far.task(30, 1, more=BALANCED)
+    far.hold.touch()
+    far.psy("run")
+    far.started(0)
+    former = far.merge_id()
+    assert far.psy("run").code == 1
+    path = far.task(30, 3, more=BALANCED)
+    assert path.exists()
+    ran = far.psy("run", "-c")
+    assert ran.code == 0, ran.err
+    assert "3 jobs more for the 30 rows left" in ran.err
+    assert far.merge_id() != former
+    assert len(far.run.jobs) == 4
+    far.started(0, 1, 2)
+    far.hold.unlink()
+    far.over()
+    far.is_done(30)
+
+
+def test_run_continue_adds_no_workers_where_shares_are_fixed(far):
+    far.task(4, 2)
+    far.hold.touch()
+    far.psy("run")
+    far.started(0)
+    ran = far.psy("run", "-c")
+    assert ran.code == 1
+    assert "jobs are queued or running" in ran.err
+    far.hold.unlink()
+    far.over()
+    far.is_done(4)
