@@ -10,9 +10,16 @@ from psyrun.scheduler.base import (
 )
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.local import ImmediateRun
+from psyrun.scheduler.lsf import LSF
+from psyrun.scheduler.pbs import PBS
+from psyrun.scheduler.sge import SGE
 from psyrun.scheduler.slurm import Slurm
+from psyrun.scheduler.sqsub import Sqsub
 
 __all__ = [
+    "LSF",
+    "PBS",
+    "SGE",
     "BatchScheduler",
     "ImmediateRun",
     "JobInfo",
@@ -21,5 +28,6 @@ __all__ = [
     "Limits",
     "Scheduler",
     "Slurm",
+    "Sqsub",
     "qualified_name",
 ]
