@@ -9,16 +9,21 @@ if TYPE_CHECKING:
     from psyrun.mapper import map_pspace, map_pspace_hdd_backed, map_pspace_parallel
     from psyrun.pspace import Param
     from psyrun.results import load_result
-    from psyrun.scheduler import ImmediateRun
+    from psyrun.scheduler import LSF, PBS, SGE, ImmediateRun, Slurm, Sqsub
     from psyrun.store import DefaultStore, PickleStore
 
 __all__ = [
+    "LSF",
+    "PBS",
+    "SGE",
     "DefaultStore",
     "DistributeBackend",
     "ImmediateRun",
     "LoadBalancingBackend",
     "Param",
     "PickleStore",
+    "Slurm",
+    "Sqsub",
     "__version__",
     "load_result",
     "map_pspace",
@@ -27,6 +32,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "LSF": "psyrun.scheduler",
+    "PBS": "psyrun.scheduler",
+    "SGE": "psyrun.scheduler",
+    "Slurm": "psyrun.scheduler",
+    "Sqsub": "psyrun.scheduler",
     "DefaultStore": "psyrun.store",
     "DistributeBackend": "psyrun.backend",
     "ImmediateRun": "psyrun.scheduler",

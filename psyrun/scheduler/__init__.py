@@ -11,9 +11,16 @@ from psyrun.scheduler.base import (
 )
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.local import ImmediateRun
+from psyrun.scheduler.lsf import LSF
+from psyrun.scheduler.pbs import PBS
+from psyrun.scheduler.sge import SGE
 from psyrun.scheduler.slurm import Slurm
+from psyrun.scheduler.sqsub import Sqsub
 
 __all__ = [
+    "LSF",
+    "PBS",
+    "SGE",
     "UNSATISFIABLE",
     "BatchScheduler",
     "ImmediateRun",
@@ -23,5 +30,6 @@ __all__ = [
     "Limits",
     "Scheduler",
     "Slurm",
+    "Sqsub",
     "qualified_name",
 ]

@@ -6,17 +6,14 @@ the answer says (`parse_status`), and how a job is cancelled (`kill_command`).
 """
 
 import os
-import re
-import shlex
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from psyrun.exceptions import SchedulerError
 from psyrun.files import replacing
-from psyrun.scheduler import options
 from psyrun.scheduler.base import (
     UNSATISFIABLE,
     JobInfo,
@@ -24,44 +21,9 @@ from psyrun.scheduler.base import (
     JobStatus,
     Scheduler,
 )
+from psyrun.scheduler.jobscripts import Request, plain_name
+from psyrun.scheduler.numbers import split_id
 from psyrun.scheduler.units import seconds
-
-_PLAIN = re.compile(r"[^A-Za-z0-9._-]")
-_INDEX = "%a"
-
-
-@dataclass(frozen=True)
-class Request:
-    """One submission.
-
-    Attributes
-    ----------
-    args : sequence of str
-        The command and its arguments; in an array, `%a` stands for the index.
-    output : str
-        Where the job's output goes; likewise.
-    name : str
-        The job's name.
-    size : int or None
-        How many jobs the array has; None for a job that is none of an array.
-    depends_on : sequence of str
-        Ids of the jobs that have to end before.
-    asked : dict
-        What is asked of the scheduler: `scheduler_args`.
-    """
-
-    args: Sequence[str]
-    output: str
-    name: str
-    size: int | None = None
-    depends_on: Sequence[str] = ()
-    asked: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def script(self) -> Path:
-        """Where the job script is kept: beside the job's output."""
-        output = Path(self.output)
-        return output.with_name(output.name.replace(_INDEX, "array")).with_suffix(".sh")
 
 
 class BatchScheduler(Scheduler):
@@ -79,8 +41,9 @@ class BatchScheduler(Scheduler):
         Whether it has job arrays.
     reads_stdin : bool
         Whether the job script is what the command reads from its standard input.
-    refuses_ended : bool
-        Whether a submission that depends on a job that has ended may be refused.
+    ended_words : tuple of str
+        What it says, in small letters, when it refuses a submission that depends on a job that
+        has ended; none if it takes such a dependency as met.
     submit_seconds : float
         How long a submission may take: a scheduler that is full lets it wait for some minutes
         before it refuses.
@@ -91,7 +54,7 @@ class BatchScheduler(Scheduler):
     title: ClassVar[str]
     has_arrays: ClassVar[bool] = True
     reads_stdin: ClassVar[bool] = False
-    refuses_ended: ClassVar[bool] = False
+    ended_words: ClassVar[tuple[str, ...]] = ()
     submit_seconds: ClassVar[float] = 300.0
     ask_seconds: ClassVar[float] = 60.0
 
@@ -179,10 +142,25 @@ class BatchScheduler(Scheduler):
         )
 
     def _submit(self, request: Request) -> str:
-        if self.refuses_ended and request.depends_on:
-            live = {job.id for job in self.query(request.depends_on) if not job.state.final}
-            waited_for = tuple(jobid for jobid in request.depends_on if jobid in live)
-            request = replace(request, depends_on=waited_for)
+        if self.ended_words and request.depends_on:
+            request = self._without_ended(request)
+        try:
+            return self._submit_as_it_is(request)
+        except SchedulerError as err:
+            if not any(words in str(err).lower() for words in self.ended_words):
+                raise
+            fewer = self._without_ended(request)
+            if fewer == request:
+                raise
+            return self._submit_as_it_is(fewer)  # a job ended between question and submission
+
+    def _without_ended(self, request: Request) -> Request:
+        """Leave out what a submission need not wait for any more."""
+        live = {job.id for job in self.query(request.depends_on) if not job.state.final}
+        waited_for = tuple(jobid for jobid in request.depends_on if jobid in live)
+        return replace(request, depends_on=waited_for)
+
+    def _submit_as_it_is(self, request: Request) -> str:
         text = self.render(request)
         with replacing(request.script) as temporary:
             temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
@@ -287,8 +265,9 @@ class BatchScheduler(Scheduler):
                 f"{command[0]} gave no answer within {patience:.0f} s"
             ) from err
         output, words = (data.decode(errors="replace") for data in (done.stdout, done.stderr))
-        if done.returncode and not self.is_harmless(command, words):
-            said = " ".join((words.strip() or output.strip()).split("\n"))
+        said = words.strip() or output.strip()  # some say on their output why they fail
+        if done.returncode and not self.is_harmless(command, said):
+            said = " ".join(said.split("\n"))
             raise SchedulerError(said or f"{command[0]} failed with {done.returncode}")
         return output
 
@@ -305,75 +284,6 @@ class BatchScheduler(Scheduler):
     def is_harmless(self, command: Sequence[str], words: str) -> bool:  # noqa: ARG002
         """Tell whether a failed command that said this did what was wanted all the same."""
         return False
-
-
-def plain_name(name: str) -> str:
-    """Make a job's name that every scheduler takes.
-
-    Examples
-    --------
-    >>> plain_name("a task: 1"), plain_name("1st")
-    ('a_task__1', 'j1st')
-    """
-    plain = _PLAIN.sub("_", name)
-    return plain if plain[:1].isalpha() else f"j{plain}"
-
-
-def split_id(jobid: str) -> tuple[str, int | None]:
-    """Split the id of one job of an array into the array's id and the index.
-
-    Examples
-    --------
-    >>> split_id("12_3"), split_id("12")
-    (('12', 3), ('12', None))
-    """
-    array, dash, index = jobid.rpartition("_")
-    return (array, int(index)) if dash and index.isdecimal() else (jobid, None)
-
-
-def script(
-    header: Iterable[str],
-    request: Request,
-    index: str,
-    *,
-    redirect: bool,
-    before: Iterable[str] = (),
-) -> str:
-    """Put a job script together.
-
-    Parameters
-    ----------
-    header : iterable of str
-        Lines for the scheduler.
-    request : Request
-        The submission.
-    index : str
-        The shell's expression for the index in an array, from 0.
-    redirect : bool
-        Whether the script itself has to see to where the output goes.
-    before : iterable of str
-        Lines of shell before everything else.
-    """
-    lines = ["#!/bin/bash", *header, *before]
-    if request.size is not None:
-        lines.append(f"index={index}")
-    if redirect:
-        lines.append(f"exec >>{with_index(request.output, request)} 2>&1")
-    setup = request.asked.get("setup")
-    if callable(setup):
-        setup = setup(request.name)
-    if setup is not None:
-        lines += options.lines("setup", setup)
-    words = " ".join(with_index(arg, request) for arg in request.args)
-    return "\n".join([*lines, f"exec {words}", ""])
-
-
-def with_index(text: str, request: Request) -> str:
-    """Quote a text for the shell; in an array, `%a` is the index."""
-    if request.size is None:
-        return shlex.quote(text)
-    parts = [shlex.quote(part) if part else "" for part in text.split(_INDEX)]
-    return '"$index"'.join(parts) or "''"
 
 
 def _holds(indices: Iterable[tuple[int, int]], index: int) -> bool:

@@ -13,7 +13,9 @@ from psyrun import machine
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import options
 from psyrun.scheduler.base import JobInfo, JobState, Limits
-from psyrun.scheduler.batch import BatchScheduler, Request, script
+from psyrun.scheduler.batch import BatchScheduler
+from psyrun.scheduler.jobscripts import Request, script
+from psyrun.scheduler.numbers import parse_indices
 from psyrun.scheduler.units import clock, seconds
 
 _SHORT = {
@@ -271,34 +273,6 @@ def _jobs(jobid: str, state: str, reason: str, name: str) -> Iterator[JobInfo]:
         array, index, listed = found.groups()
         indices = parse_indices(listed if index is None else index)
         yield JobInfo(array, known, "" if reason == "None" else reason, name, indices)
-
-
-def parse_indices(text: str | None) -> tuple[tuple[int, int], ...] | None:
-    """Read a list of indices; what is cut off at its end is passed over.
-
-    Returns
-    -------
-    ranges or None
-        Half-open ranges; None for no list.
-
-    Examples
-    --------
-    >>> parse_indices("0,3-5"), parse_indices("1-7:3"), parse_indices("1,2,...")
-    (((0, 1), (3, 6)), ((1, 2), (4, 5), (7, 8)), ((1, 2), (2, 3)))
-    """
-    if text is None:
-        return None
-    found: list[tuple[int, int]] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part)
-        if match:
-            first, last, step = (int(n) if n else None for n in match.groups())
-            assert first is not None
-            if step is None or step == 1:
-                found.append((first, (first if last is None else last) + 1))
-            elif last is not None:
-                found += [(index, index + 1) for index in range(first, last + 1, step)]
-    return tuple(found)
 
 
 def _overlaps(job: JobInfo, others: Iterable[JobInfo]) -> bool:

@@ -4,18 +4,16 @@ import pytest
 
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import JobState
-from tests.contracts.batchcontract import PYTHON, WAITS_LONG, states
-from tests.contracts.schedulercontract import SchedulerContract
+from tests.contracts.batchcontract import PYTHON, WAITS_LONG, BatchContract, states
 from tests.waiting import until
 
 
-class FaultContract(SchedulerContract):
+class FaultContract(BatchContract):
     """Inherit, and make `system`; name the commands that submit, tell and cancel."""
 
     SUBMIT: str
     STATUS: str
     KILL: str
-    LIMIT = {"timelimit": "1m"}  # noqa: RUF012
 
     @pytest.fixture(autouse=True)
     def _no_patience(self, scheduler, monkeypatch):
@@ -54,8 +52,10 @@ class FaultContract(SchedulerContract):
         until(lambda: not scheduler.get_jobs())
 
     @pytest.mark.parametrize("how", [{"says": "controller is down"}, {"hangs": True}])
-    def test_no_answer_is_no_wrong_answer(self, how, scheduler, system, tmp_path):
+    def test_no_answer_is_no_wrong_answer(self, how, scheduler, system, tmp_path, monkeypatch):
         jobid = scheduler.submit(WAITS_LONG, tmp_path / "log", name="mine")
+        if "hangs" in how:
+            monkeypatch.setattr(type(scheduler), "ask_seconds", 0.2)
         system.fault(self.STATUS, **how)
         message = "controller is down" if "says" in how else "no answer within"
         for question in (
@@ -84,9 +84,11 @@ class FaultContract(SchedulerContract):
 
     def test_a_time_limit_ends_a_job(self, scheduler, system, tmp_path):
         system.set(time_scale=0.001)
-        jobid = scheduler.submit(WAITS_LONG, tmp_path / "log", scheduler_args=self.LIMIT)
+        jobid = scheduler.submit(
+            WAITS_LONG, tmp_path / "log", scheduler_args={"timelimit": "1m"}
+        )
         until(lambda: self.ended(scheduler, jobid))
-        assert states(scheduler, jobid) <= {JobState.TIMEOUT, JobState.FAILED}
+        assert states(scheduler, jobid) <= {JobState.TIMEOUT, *self.told_after_kill}
 
     def test_what_the_system_has_forgotten_is_gone(self, scheduler, system, tmp_path):
         jobid = scheduler.submit([*PYTHON, ""], tmp_path / "log")

@@ -5,13 +5,15 @@ from typing import ClassVar
 
 import pytest
 
-from psyrun.scheduler import BatchScheduler, Slurm
-from tests.contracts.batchcontract import ArrayContract, BatchContract
+from psyrun.exceptions import SchedulerError
+from psyrun.scheduler import LSF, PBS, SGE, BatchScheduler, JobState, Slurm, Sqsub
+from tests.contracts.batchcontract import ArrayContract
 from tests.contracts.faultcontract import FaultContract, GarbageContract
+from tests.contracts.schedulercontract import WithoutArrays
 from tests.fakescheduler.system import FakeSystem
 
 
-class OnFakes(FaultContract, BatchContract):
+class OnFakes(FaultContract):
     """Inherit, and name the system and its scheduler."""
 
     KIND: ClassVar[str]
@@ -32,3 +34,37 @@ class OnFakes(FaultContract, BatchContract):
 class TestSlurm(OnFakes, GarbageContract, ArrayContract):
     KIND, SCHEDULER = "slurm", Slurm
     SUBMIT, STATUS, KILL = "sbatch", "squeue", "scancel"
+
+
+class TestGridEngine(OnFakes, ArrayContract):
+    KIND, SCHEDULER = "gridengine", SGE
+    SUBMIT, STATUS, KILL = "qsub", "qstat", "qdel"
+
+    def test_what_is_no_xml_is_told(self, scheduler, system):
+        for said in ("", "garbage", "<?xml version='1.0'?><job_info>"):
+            system.fault("qstat", prints=said)
+            with pytest.raises(SchedulerError, match="qstat printed no XML"):
+                scheduler.get_jobs()
+
+
+class TestOpenPBS(OnFakes, ArrayContract, GarbageContract):
+    KIND, SCHEDULER = "pbs", PBS
+    SUBMIT, STATUS, KILL = "qsub", "qstat", "qdel"
+
+
+class TestTorque(TestOpenPBS):
+    @pytest.fixture(autouse=True)
+    def _torque(self, system):
+        system.set(torque=True)
+
+
+class TestLSF(OnFakes, ArrayContract, GarbageContract):
+    KIND, SCHEDULER = "lsf", LSF
+    SUBMIT, STATUS, KILL = "bsub", "bjobs", "bkill"
+
+
+class TestSqsub(OnFakes, GarbageContract, WithoutArrays):
+    KIND, SCHEDULER = "sharcnet", Sqsub
+    SUBMIT, STATUS, KILL = "sqsub", "sqjobs", "sqkill"
+    told_after_failure: ClassVar[set[JobState]] = {JobState.COMPLETED}
+    told_after_kill: ClassVar[set[JobState]] = {JobState.COMPLETED}

@@ -81,12 +81,14 @@ class Queue:
     def next_id(self, jobs: Sequence[Job]) -> int:
         return 1 + max((int(job.raw) for job in jobs), default=0)
 
-    def add(self, script: str, made: Callable[[int], list[Job]]) -> list[Job]:
+    def add(
+        self, script: str, made: Callable[[int], list[Job]], folder: str | None = None
+    ) -> list[Job]:
         """Take a submission; `made` makes its jobs of the first free id."""
         with self.opened() as jobs:
             new = made(self.next_id(jobs))
             for job in new:
-                job.folder = str(Path.cwd())
+                job.folder = folder or str(Path.cwd())
             spool = self.spool(new[0])
             spool.with_suffix(".sh").write_text(script, errors="surrogateescape")
             spool.with_suffix(".env").write_text(json.dumps(dict(os.environ)))

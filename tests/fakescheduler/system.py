@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,7 +103,7 @@ class FakeSystem:
         """Forget a job that has ended, as systems do after a while."""
         with Queue(self.folder).opened() as jobs:
             for job in jobs:
-                job.forgotten |= job.id == jobid
+                job.forgotten |= job.id == re.match(r"\d+", jobid)[0]  # type: ignore[index]
 
     def calls(self, command: str) -> list[list[str]]:
         """List the arguments of each call of a command."""

@@ -10,6 +10,7 @@ language, and from a comment right above it:
 ``.. file: NAME``       the block is written to a file instead
 ``.. copy: FOLDER``     the repository's folder is there when the block runs
 ``.. skip: REASON``     the block is not run; only for commands that would install things
+``.. system: KIND``     a fake batch system is there for the rest of the page
 ======================  ==================================================================
 
 Durations and points in time may be others than in the page. ``...`` stands for anything, but
@@ -25,13 +26,17 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+
+from tests.fakescheduler.system import FakeSystem
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -46,7 +51,7 @@ DURATION = re.compile(r"\b\d[\d.]*(e-\d+)? (ms|s|min|h|d)\b( \d+ (s|min|h)\b)?")
 MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\+00:00|Z)?")
 
 DIRECTIVE = re.compile(r"\.\. code-block:: *(?P<language>\S*)")
-MARKER = re.compile(r"\.\. (?P<verb>file|copy|skip): (?P<argument>.+)")
+MARKER = re.compile(r"\.\. (?P<verb>file|copy|skip|system): (?P<argument>.+)")
 PROGRESS = re.compile(r"^.* rows, .* left\n", re.MULTILINE)
 """Lines that a slow machine prints now and then."""
 
@@ -117,6 +122,15 @@ def agrees(shown: str, real: str) -> bool:
 
 def run_blocks(blocks: list[Block], folder: Path) -> int:
     """Run the blocks of a page in a folder; return how many outputs were compared."""
+    with contextlib.ExitStack() as stack:
+        for kind in (block.marks["system"] for block in blocks if "system" in block.marks):
+            place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            system = stack.enter_context(FakeSystem(place, kind).running())
+            stack.enter_context(mock.patch.dict(os.environ, {"PATH": system.path}))
+        return _run_blocks(blocks, folder)
+
+
+def _run_blocks(blocks: list[Block], folder: Path) -> int:
     names: dict[str, Any] = {"__name__": "__main__"}
     compared = 0
     for block in blocks:
