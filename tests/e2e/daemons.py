@@ -21,6 +21,8 @@ def needed(programs: Iterable[str]) -> None:
     """Skip the test, with a word, unless all of some programs are here."""
     for program in programs:
         if shutil.which(program, path=SYSTEM_PATH) is None:
+            if "PSYRUN_TEST_CLUSTERS" in os.environ:
+                pytest.fail(f"clusters are to be tested, but there is no {program} here")
             pytest.skip(f"there is no {program} here")
 
 
