@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from psyrun.exceptions import SchedulerError
+from psyrun.jobstates import by_job
 from psyrun.loading import working_in
 from psyrun.runfile import MERGE, Run
 from psyrun.scheduler import ImmediateRun, JobInfo, JobState, Scheduler, qualified_name
@@ -134,28 +135,6 @@ def _ended(run: Run) -> dict[str, JobInfo]:
         for job, state in run.ends.items()
         if state in JobState.__members__
     }
-
-
-def by_job(run: Run, told: Iterable[JobInfo]) -> dict[str, JobInfo]:
-    """Sort what a scheduler tells by the jobs of a run.
-
-    Jobs with the same id are an array, in the order of its indices. What a scheduler tells of
-    an array as a whole holds for each of its jobs.
-    """
-    members: dict[str, list[str]] = {}
-    for job, jobid in run.ids.items():
-        if jobid:
-            members.setdefault(jobid, []).append(job)
-    found: dict[str, JobInfo] = {}
-    for info in told:
-        mine = members.get(info.id, [])
-        for start, stop in ((0, len(mine)),) if info.indices is None else info.indices:
-            for job in mine[start:stop]:
-                if (
-                    job not in found or not info.state.final
-                ):  # it may be listed as it was before
-                    found[job] = info
-    return found
 
 
 def ends_of(seen: Seen) -> dict[str, str]:

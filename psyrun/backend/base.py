@@ -75,11 +75,41 @@ class Backend(ABC):
         return rows_of(left, self.task.pspace)
 
     def get_queued(self) -> ParameterSpace | None:
-        """Return the assignments of jobs that are queued or running; None if not known."""
+        """Return the assignments of jobs that are queued or running; None if not known.
+
+        Those of the last run that are not done. It is not known while a command evaluates
+        rows on this machine, and if the scheduler gives no answer or is another one now.
+        """
+        from psyrun.exceptions import SchedulerError
+        from psyrun.jobs import read_job
+        from psyrun.jobstates import by_job
+        from psyrun.pspace.selection import rows_of
         from psyrun.runfile import read_run_file
+        from psyrun.scheduler import qualified_name
+        from psyrun.snapshot import load
+        from psyrun.state import task_state
 
         run = read_run_file(self.workdir, self.task.name).last
-        return Param() if run is None else None
+        ids = {jobid for jobid in run.ids.values() if jobid} if run else set()
+        if run is None or not ids:
+            return None if self.workdir.lock_file.exists() else Param()
+        if qualified_name(self.task.scheduler) != run.scheduler:
+            return None
+        try:
+            told = by_job(run, self.task.scheduler.query(ids))
+        except SchedulerError:
+            return None
+        live = [
+            read_job(self.workdir, job)
+            for job in run.jobs
+            if job in told and not told[job].state.final
+        ]
+        if any(job.balanced for job in live):  # who is left takes the rows of all
+            live = [read_job(self.workdir, job) for job in run.jobs]
+        wanted = rows.joined(pair for job in live for pair in job.rows)
+        state = task_state(self.workdir, run).states
+        left = rows.of_state(state, RowState.MISSING, RowState.FAILED)
+        return rows_of(rows.common(wanted, left), load(self.workdir.snapshot(run.snapshot)))
 
     def get_failed(self) -> list[str] | None:
         """Name the jobs of the last run that failed, or rows of which failed."""

@@ -5,6 +5,9 @@ import signal
 
 import pytest
 
+from psyrun.backend import DistributeBackend
+from psyrun.loading import forgetting_local_modules
+from psyrun.tasks import TaskDef
 from tests.background import SCHEDULER
 from tests.waiting import until
 
@@ -62,6 +65,22 @@ def test_while_jobs_run_a_second_run_starts_nothing(queued):
     assert "psy kill far" in ran.err
     (queued.tasks / "hold").unlink()
     until(lambda: (queued.workdir("far") / "result.pkl").exists())
+
+
+def test_a_backend_knows_what_is_queued(queued):
+    (queued.tasks / "hold").touch()
+    queued.psy("run")
+    with forgetting_local_modules(queued.tasks):
+        backend = DistributeBackend(TaskDef(queued.tasks / "task_far.py"))
+        space = backend.get_queued()
+        assert space is not None
+        assert space.build() == {"a": [*range(6)]}
+        (queued.tasks / "hold").unlink()
+        until(lambda: (queued.workdir("far") / "result.pkl").exists())
+        until(lambda: "up to date" in queued.psy("status").out)
+        space = backend.get_queued()
+        assert space is not None
+        assert len(space) == 0
 
 
 def test_kill_ends_the_jobs_and_run_goes_on(queued):

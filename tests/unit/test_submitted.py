@@ -7,9 +7,10 @@ from typing import ClassVar
 import pytest
 
 from psyrun.exceptions import SchedulerError
+from psyrun.jobstates import by_job
 from psyrun.runfile import Run
 from psyrun.scheduler import JobInfo, JobState, Scheduler, qualified_name
-from psyrun.submitted import Queue, by_job, ends_of, is_open
+from psyrun.submitted import Queue, ends_of, is_open
 
 
 class Told(Scheduler):
