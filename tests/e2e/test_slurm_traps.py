@@ -130,7 +130,8 @@ def test_a_submission_from_within_a_job_is_like_any_other(slurm, tmp_path):
     """A job has variables of Slurm that its own jobs must not take for theirs."""
     code = (
         "from psyrun.scheduler import Slurm; "
-        f"print(Slurm().submit_array(2, ['echo', '%a'], {str(tmp_path)!r} + '/inner-%a'))"
+        "a = chr(37) + 'a'; "  # which would be the outer index
+        f"print(Slurm().submit_array(2, ['echo', a], {str(tmp_path)!r} + '/inner-' + a))"
     )
     Slurm().submit_array(1, [sys.executable, "-c", code], tmp_path / "log-%a")
     until(lambda: (tmp_path / "log-0").exists() and (tmp_path / "log-0").read_text())
