@@ -1,7 +1,9 @@
 """Own submissions and their job scripts, as far as all schedulers have the same; pure."""
 
+import os
 import re
 import shlex
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ from psyrun.scheduler import options
 
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]")
 _INDEX = "%a"
+_LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Request:
 
 
 def plain_name(name: str) -> str:
-    """Make a job's name that every scheduler takes.
+    """Make a job's name that every scheduler takes; PBS takes 230 characters.
 
     Examples
     --------
@@ -56,7 +59,11 @@ def plain_name(name: str) -> str:
     ('a_task__1', 'j1st')
     """
     plain = _PLAIN.sub("_", name)
-    return plain if plain[:1].isalpha() else f"j{plain}"
+    plain = plain if plain[:1].isalpha() else f"j{plain}"
+    if len(plain) <= _LONGEST:
+        return plain
+    digest = f"_{zlib.crc32(os.fsencode(name)):08x}"
+    return plain[: _LONGEST - len(digest)] + digest
 
 
 def script(

@@ -8,10 +8,10 @@ from math import ceil
 from typing import Any, ClassVar
 
 from psyrun.scheduler import options
-from psyrun.scheduler.base import JobInfo, JobState
+from psyrun.scheduler.base import JobInfo, JobState, Limits
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.jobscripts import Request, script
-from psyrun.scheduler.numbers import printed_id, split_id
+from psyrun.scheduler.numbers import number_of, printed_id, split_id
 from psyrun.scheduler.units import megabytes, seconds
 
 _ARGS = frozenset(
@@ -121,6 +121,10 @@ class LSF(BatchScheduler):
             name = fields[4].removesuffix(f"[{index}]") if index else fields[4]
             indices = ((index - 1, index),) if index else None
             yield JobInfo(fields[0], state, "Dependency" if waits else "", name, indices)
+
+    def limits(self, scheduler_args: Mapping[str, Any] | None = None) -> Limits:  # noqa: ARG002
+        """Ask how much may be submitted; see `Scheduler.limits`."""
+        return Limits(number_of("MAX_JOB_ARRAY_SIZE", self.ask(["bparams", "-a"])))
 
     def kill_command(self, jobid: str) -> list[str]:
         """Return the command that cancels; see `BatchScheduler.kill_command`."""

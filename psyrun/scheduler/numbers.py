@@ -15,6 +15,18 @@ def printed_id(pattern: str, output: str) -> str:
     return found[1] if found else ""
 
 
+def number_of(name: str, output: str) -> int | None:
+    r"""Find a setting that is a number, 0 being no limit; None if it is not told.
+
+    Examples
+    --------
+    >>> number_of("most", "least 1\n  most = 7\n"), number_of("most", "most 0")
+    (7, None)
+    """
+    found = re.search(rf"^\s*{name}\s*[=:]?\s*(\d+)\s*$", output, re.MULTILINE)
+    return (int(found[1]) or None) if found else None
+
+
 def split_id(jobid: str) -> tuple[str, int | None]:
     """Split the id of one job of an array into the array's id and the index.
 

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from psyrun import machine
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import options
-from psyrun.scheduler.base import JobInfo, JobState
+from psyrun.scheduler.base import JobInfo, JobState, Limits
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.jobscripts import Request, script
-from psyrun.scheduler.numbers import printed_id, split_id
+from psyrun.scheduler.numbers import number_of, printed_id, split_id
 from psyrun.scheduler.units import clock, megabytes, seconds
 
 _ARGS = frozenset(
@@ -178,6 +178,11 @@ class PBS(BatchScheduler):
             if known["job_state"] == "H":
                 reason = "Dependency" if "depend" in known else "held"
             yield JobInfo(_array(match), state, reason, known.get("Job_Name", ""), indices)
+
+    def limits(self, scheduler_args: Mapping[str, Any] | None = None) -> Limits:  # noqa: ARG002
+        """Ask how much may be submitted; see `Scheduler.limits`."""
+        name = "max_job_array_size" if self._torque else "max_array_size"
+        return Limits(number_of(name, self.ask(["qstat", "-B", "-f"])))
 
     def kill_command(self, jobid: str) -> list[str]:
         """Return the command that cancels; see `BatchScheduler.kill_command`."""

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 from psyrun import machine
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import options
-from psyrun.scheduler.base import JobInfo, JobState
+from psyrun.scheduler.base import JobInfo, JobState, Limits
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.jobscripts import Request, script
-from psyrun.scheduler.numbers import parse_indices, printed_id, split_id
+from psyrun.scheduler.numbers import number_of, parse_indices, printed_id, split_id
 from psyrun.scheduler.units import clock, megabytes, seconds
 
 _ARGS = frozenset(
@@ -108,6 +108,10 @@ class SGE(BatchScheduler):
                 state, reason = _state(letters)
                 indices = _indices(job.findtext("tasks"))
                 yield JobInfo(jobid, state, reason, job.findtext("JB_name") or "", indices)
+
+    def limits(self, scheduler_args: Mapping[str, Any] | None = None) -> Limits:  # noqa: ARG002
+        """Ask how much may be submitted; see `Scheduler.limits`."""
+        return Limits(number_of("max_aj_tasks", self.ask(["qconf", "-sconf"])))
 
     def kill_command(self, jobid: str) -> list[str]:
         """Return the command that cancels; see `BatchScheduler.kill_command`."""

@@ -16,7 +16,7 @@ from psyrun.scheduler.base import JobInfo, JobState, Limits
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.jobscripts import Request, script
 from psyrun.scheduler.numbers import parse_indices
-from psyrun.scheduler.units import clock, seconds
+from psyrun.scheduler.units import clock, megabytes, seconds
 
 _SHORT = {
     "timelimit": "time",
@@ -131,6 +131,9 @@ class Slurm(BatchScheduler):
         if "time" in found:
             limit = seconds(found["time"])
             found["time"] = "UNLIMITED" if limit is None else clock(limit, days=True)
+        for name in ("mem", "mem_per_cpu"):
+            if name in found and not re.fullmatch(r"\d+[KMGT]?", str(found[name])):
+                found[name] = f"{megabytes(found[name])}M"
         signal = str(found.get("signal", "B:"))
         if not signal.startswith(("B:", "RB:", "BR:")):
             raise SchedulerError(

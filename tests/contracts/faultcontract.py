@@ -4,7 +4,13 @@ import pytest
 
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import JobState
-from tests.contracts.batchcontract import PYTHON, WAITS_LONG, BatchContract, states
+from tests.contracts.batchcontract import (
+    PYTHON,
+    WAITS_LONG,
+    ArrayContract,
+    BatchContract,
+    states,
+)
 from tests.waiting import until
 
 
@@ -99,6 +105,14 @@ class FaultContract(BatchContract):
         assert scheduler.get_status(jobid) is None
         assert [job.id for job in scheduler.query([jobid, other])] == [other]
         scheduler.kill(jobid)
+
+
+class LimitContract(ArrayContract, FaultContract):
+    """For a scheduler that tells how many jobs an array may have."""
+
+    def test_how_many_jobs_an_array_may_have_is_asked(self, scheduler, system):
+        system.set(most=7, MaxArraySize=7)
+        assert scheduler.limits().array == 7
 
 
 class GarbageContract(FaultContract):

@@ -7,8 +7,7 @@ import pytest
 
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import LSF, PBS, SGE, BatchScheduler, JobState, Slurm, Sqsub
-from tests.contracts.batchcontract import ArrayContract
-from tests.contracts.faultcontract import FaultContract, GarbageContract
+from tests.contracts.faultcontract import FaultContract, GarbageContract, LimitContract
 from tests.contracts.schedulercontract import WithoutArrays
 from tests.fakescheduler.system import FakeSystem
 
@@ -31,12 +30,12 @@ class OnFakes(FaultContract):
         return self.SCHEDULER()
 
 
-class TestSlurm(OnFakes, GarbageContract, ArrayContract):
+class TestSlurm(OnFakes, GarbageContract, LimitContract):
     KIND, SCHEDULER = "slurm", Slurm
     SUBMIT, STATUS, KILL = "sbatch", "squeue", "scancel"
 
 
-class TestGridEngine(OnFakes, ArrayContract):
+class TestGridEngine(OnFakes, LimitContract):
     KIND, SCHEDULER = "gridengine", SGE
     SUBMIT, STATUS, KILL = "qsub", "qstat", "qdel"
 
@@ -47,7 +46,7 @@ class TestGridEngine(OnFakes, ArrayContract):
                 scheduler.get_jobs()
 
 
-class TestOpenPBS(OnFakes, ArrayContract, GarbageContract):
+class TestOpenPBS(OnFakes, GarbageContract, LimitContract):
     KIND, SCHEDULER = "pbs", PBS
     SUBMIT, STATUS, KILL = "qsub", "qstat", "qdel"
 
@@ -58,7 +57,7 @@ class TestTorque(TestOpenPBS):
         system.set(torque=True)
 
 
-class TestLSF(OnFakes, ArrayContract, GarbageContract):
+class TestLSF(OnFakes, GarbageContract, LimitContract):
     KIND, SCHEDULER = "lsf", LSF
     SUBMIT, STATUS, KILL = "bsub", "bjobs", "bkill"
 

@@ -11,6 +11,10 @@ from tests.fakescheduler import core
 from tests.fakescheduler.core import Job, Queue, Refused
 
 
+def _most(queue: Queue) -> int:
+    return int(queue.settings.get("most", 75000))
+
+
 def qsub(queue: Queue, argv: list[str]) -> int:
     script = Path(argv[-1]).read_text(errors="surrogateescape")
     asked = {
@@ -23,7 +27,7 @@ def qsub(queue: Queue, argv: list[str]) -> int:
     name = asked.get("-N", "job")
     if not re.fullmatch(r"[^\d\s:/][^\s:/]*", name):
         raise Refused("qsub: ERROR! argument to -N option must not contain that")
-    if size and size > queue.settings.get("max_aj_tasks", 75000):
+    if size and size > _most(queue):
         raise Refused("job rejected: you tried to submit a job with more than 75000 tasks")
     jobs = queue.add(
         script,
@@ -91,4 +95,10 @@ def qdel(queue: Queue, argv: list[str]) -> int:
     return 0
 
 
-COMMANDS = {"qsub": qsub, "qstat": qstat, "qdel": qdel}
+def qconf(queue: Queue, argv: list[str]) -> int:
+    assert argv == ["-sconf"]
+    print(f"#global:\nmax_u_jobs 0\nmax_aj_tasks                 {_most(queue)}")
+    return 0
+
+
+COMMANDS = {"qsub": qsub, "qstat": qstat, "qdel": qdel, "qconf": qconf}

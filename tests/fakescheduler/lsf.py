@@ -7,6 +7,10 @@ from tests.fakescheduler import core
 from tests.fakescheduler.core import Job, Queue, Refused
 
 
+def _most(queue: Queue) -> int:
+    return int(queue.settings.get("most", 1000))
+
+
 def bsub(queue: Queue, argv: list[str]) -> int:
     script = sys.stdin.buffer.read().decode(errors="surrogateescape")
     asked = {
@@ -15,7 +19,7 @@ def bsub(queue: Queue, argv: list[str]) -> int:
     match = re.fullmatch(r"([^\[]*)(?:\[1-(\d+)\](?:%(\d+))?)?", asked["-J"])
     assert match
     name, size, throttle = match.groups()
-    if size and int(size) > queue.settings.get("MAX_JOB_ARRAY_SIZE", 1000):
+    if size and int(size) > _most(queue):
         raise Refused("Job array index too large. Job not submitted.", 255)
     depends = re.findall(r"ended\((\d+)\)", asked.get("-w", ""))
     with queue.opened() as jobs:
@@ -82,4 +86,9 @@ def bkill(queue: Queue, argv: list[str]) -> int:
     return 0
 
 
-COMMANDS = {"bsub": bsub, "bjobs": bjobs, "bkill": bkill}
+def bparams(queue: Queue, argv: list[str]) -> int:
+    print(f"CLEAN_PERIOD = 3600\n        MAX_JOB_ARRAY_SIZE = {_most(queue)}")
+    return 0
+
+
+COMMANDS = {"bsub": bsub, "bjobs": bjobs, "bkill": bkill, "bparams": bparams}

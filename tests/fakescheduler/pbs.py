@@ -76,6 +76,11 @@ def qstat(queue: Queue, argv: list[str]) -> int:
     if argv == ["--version"]:
         print("Version: 6.1.3\nCommit: 0123" if _torque(queue) else "pbs_version = 20.0.1")
         return 0
+    if argv == ["-B", "-f"]:
+        name = "max_job_array_size" if _torque(queue) else "max_array_size"
+        most = queue.settings.get("most", 10000)
+        print(f"Server: pbs\n    server_state = Active\n    {name} = {most}\n")
+        return 0
     ids = [arg for arg in argv if not arg.startswith("-")]
     with queue.opened() as jobs:
         known = [job for job in jobs if not job.forgotten]
