@@ -6,6 +6,7 @@ from pathlib import Path
 
 from psyrun.exceptions import SchedulerError
 from psyrun.follow import Follower
+from psyrun.locks import read_holder
 from psyrun.rows import RowState
 from psyrun.runfile import MERGE, RunFile, read_run_file
 from psyrun.state import TaskState, task_state
@@ -15,6 +16,7 @@ from psyrun.workdir import Workdir
 _LOOK_SECONDS = 0.5
 _FIRST_ASK_SECONDS = 1.0
 _ASK_SECONDS = 15.0
+_SOON_SECONDS = 0.05
 _MOST_SILENCE = 20
 """How often in a row a scheduler may give no answer before it is not waited for any more."""
 
@@ -76,7 +78,15 @@ def wait(
             pause = min(2 * pause, _ASK_SECONDS)
             due = time.monotonic() + pause
         time.sleep(_LOOK_SECONDS)
+    _let_go(workdir)
     return file, task_state(workdir, file.last or run)
+
+
+def _let_go(workdir: Workdir) -> None:
+    """Wait until the merge job has let go of the task; that is the last that it does."""
+    deadline = time.monotonic() + _ASK_SECONDS
+    while read_holder(workdir.lock_file, workdir.holder_file) and time.monotonic() < deadline:
+        time.sleep(_SOON_SECONDS)
 
 
 def is_whole(file: RunFile, state: TaskState) -> bool:

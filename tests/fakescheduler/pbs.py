@@ -25,7 +25,7 @@ def qsub(queue: Queue, argv: list[str]) -> int:
     listed, _, throttle = asked.get("-t", asked.get("-J", "")).partition("%")
     if listed == "0-0" and not _torque(queue):
         raise Refused('qsub: illegal -J value "0-0"', 2)
-    depends = re.findall(r"\d+", asked.get("-W", ""))
+    depends = re.findall(r":(\d+)", asked.get("-W", ""))
     with queue.opened() as jobs:
         live = {job.id for job in jobs if not job.ended}
     for ended in set(depends) - live:
