@@ -5,6 +5,7 @@ Such a scheduler gives six answers: how a job script looks (`render`), how it is
 the answer says (`parse_status`), and how a job is cancelled (`kill_command`).
 """
 
+import contextlib
 import os
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -244,15 +245,7 @@ class BatchScheduler(Scheduler):
         patience = self.submit_seconds if request else self.ask_seconds
         stdin = request.script if request and self.reads_stdin else Path(os.devnull)
         try:
-            with stdin.open("rb") as source:
-                done = subprocess.run(
-                    list(command),
-                    stdin=source,
-                    capture_output=True,
-                    timeout=patience,
-                    check=False,
-                    env=self.environment(request),
-                )
+            code, *printed = _run(command, stdin, patience, self.environment(request))
         except FileNotFoundError as err:
             raise SchedulerError(
                 f"there is no {command[0]} here: run this where {self.title}'s commands are, "
@@ -264,11 +257,11 @@ class BatchScheduler(Scheduler):
             raise SchedulerError(
                 f"{command[0]} gave no answer within {patience:.0f} s"
             ) from err
-        output, words = (data.decode(errors="replace") for data in (done.stdout, done.stderr))
+        output, words = (data.decode(errors="replace") for data in printed)
         said = words.strip() or output.strip()  # some say on their output why they fail
-        if done.returncode and not self.is_harmless(command, said):
+        if code and not self.is_harmless(command, said):
             said = " ".join(said.split("\n"))
-            raise SchedulerError(said or f"{command[0]} failed with {done.returncode}")
+            raise SchedulerError(said or f"{command[0]} failed with {code}")
         return output
 
     def environment(self, request: Request | None = None) -> dict[str, str] | None:  # noqa: ARG002
@@ -284,6 +277,36 @@ class BatchScheduler(Scheduler):
     def is_harmless(self, command: Sequence[str], words: str) -> bool:  # noqa: ARG002
         """Tell whether a failed command that said this did what was wanted all the same."""
         return False
+
+
+def _run(
+    command: Sequence[str], stdin: Path, patience: float, environment: Mapping[str, str] | None
+) -> tuple[int, bytes, bytes]:
+    """Run a command; return its exit code, its output and its errors.
+
+    When it takes too long, what it started is ended too: sites wrap commands in scripts.
+    """
+    import signal
+    import subprocess
+
+    with (
+        stdin.open("rb") as source,
+        subprocess.Popen(
+            list(command),
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            output, words = process.communicate(timeout=patience)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, output, words
 
 
 def _holds(indices: Iterable[tuple[int, int]], index: int) -> bool:

@@ -81,6 +81,11 @@ class BatchContract(SchedulerContract):
         assert scheduler.find(["2nd", "3rd"]) == {"2nd": two}
         assert scheduler.find([]) == {}
 
+    def test_a_job_with_a_long_name_is_found(self, scheduler, tmp_path):
+        names = ["n" * 300 + end for end in "ab"]
+        jobs = [scheduler.submit(WAITS_LONG, tmp_path / "log", name=name) for name in names]
+        until(lambda: scheduler.find(names) == dict(zip(names, jobs, strict=True)))
+
     def test_a_job_waits_for_one_that_fails(self, scheduler, tmp_path):
         log = tmp_path / "log"
         fails = [*PYTHON, "sum(range(5 * 10**6)); print('one'); raise SystemExit(3)"]
@@ -101,7 +106,7 @@ class BatchContract(SchedulerContract):
     def test_logs_may_have_any_name(self, scheduler, tmp_path):
         folder = tmp_path / "a 'b' \"c\" $d: %j 100%"
         folder.mkdir()
-        names = ["x:y.log", "back\\slash", "a,b=c.log", "two\nlines", "100%%"]
+        names = ["x:y.log", "back\\slash", "a,b=c.log", "two\nlines", "\u00fc\u4f60", "100%%"]
         jobs = [scheduler.submit([*PYTHON, "print(1)"], folder / name) for name in names]
         until(lambda: all(self.ended(scheduler, jobid) for jobid in jobs))
         for name in names:

@@ -73,6 +73,17 @@ class FaultContract(BatchContract):
             with pytest.raises(SchedulerError, match=message):
                 question()
 
+    def test_a_command_without_answer_is_ended_with_all_it_started(
+        self, scheduler, system, monkeypatch
+    ):
+        system.wrap(self.STATUS)
+        assert scheduler.get_jobs() == []
+        system.fault(self.STATUS, hangs=True)
+        monkeypatch.setattr(type(scheduler), "ask_seconds", 0.5)
+        with pytest.raises(SchedulerError, match="no answer within"):
+            scheduler.query(["1"])
+        until(lambda: not system.under_way(self.STATUS))
+
     def test_a_kill_that_fails_is_told(self, scheduler, system, tmp_path):
         jobid = scheduler.submit(WAITS_LONG, tmp_path / "log")
         system.fault(self.KILL, says="permission denied")

@@ -1,5 +1,6 @@
 """What every scheduler has to do; a scheduler's class inherits the contract."""
 
+import os
 import sys
 
 import pytest
@@ -97,11 +98,11 @@ class SchedulerContract:
     def test_a_job_has_the_environment_of_its_submission(
         self, scheduler, tmp_path, monkeypatch
     ):
-        monkeypatch.setenv("PSY_TEST", "a 'b' $c, d=e")
-        code = "import os; print(os.environ['PSY_TEST'])"
+        monkeypatch.setenv("PSY_TEST", "a 'b' $c, d=e\n\\f;\tg")
+        code = "import os; print(ascii(os.environ['PSY_TEST']))"
         jobid = scheduler.submit([sys.executable, "-c", code], str(tmp_path / "log"))
         until(lambda: self.ended(scheduler, jobid))
-        assert (tmp_path / "log").read_text() == "a 'b' $c, d=e\n"
+        assert (tmp_path / "log").read_text() == f"{os.environ['PSY_TEST']!a}\n"
 
     def test_a_log_that_is_there_is_appended_to(self, scheduler, tmp_path):
         (tmp_path / "log").write_text("before\n")

@@ -38,7 +38,7 @@ def sqjobs(queue: Queue, argv: list[str]) -> int:
     for job in known:
         waits = "*Q" if job.reason == "Dependency" else "Q"
         state = {"PENDING": waits, "RUNNING": "R"}.get(job.state, "D")
-        print(f" {job.id:6} serial {state:>5} 1 - 15s {job.name[:200]}")
+        print(f" {job.id:6} serial {state:>5} 1 - 15s {job.name}")
     print("2400 CPUs total, 474 idle, 1926 busy; 1565 jobs running; 1 suspended, 50 queued.")
     return 0
 

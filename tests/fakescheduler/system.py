@@ -86,6 +86,23 @@ class FakeSystem:
         new.write_text(json.dumps({**known, command: how}))
         new.replace(file)
 
+    def wrap(self, command: str) -> None:
+        """Put a shell script in a command's place that calls it, as sites do."""
+        program = self.commands / command
+        real = program.rename(program.with_name(f"real-{command}"))
+        program.write_text(f'#!/bin/sh\n{real} "$@"\nexit $?\n')
+        program.chmod(0o755)
+
+    def under_way(self, command: str) -> list[int]:
+        """List the processes that are a call of a wrapped command."""
+        program = str(self.commands / f"real-{command}").encode()
+        found = []
+        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if program in cmdline.read_bytes().split(b"\0"):
+                    found.append(int(cmdline.parent.name))
+        return found
+
     def hold(self) -> None:
         """Start no more jobs."""
         (self.folder / "held").touch()
