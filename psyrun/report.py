@@ -115,6 +115,8 @@ def complaint(outcome: Outcome, workdir: Workdir) -> Iterator[str]:
 
 def _why_it_ended(outcome: Outcome, workdir: Workdir) -> str:
     """Say why the worker came to no end with all rows, as far as it could say so itself."""
+    if outcome.run is not None and outcome.run.token:
+        return f"jobs ended early, psy status {outcome.plan.task.name} tells why"
     log = workdir.worker_log(outcome.plan.present.run.number)
     said = outcome.last_words.split("\n")[-1] or last_line(log)
     return printable(said.removeprefix("ERROR ")) or f"the worker ended early; its log: {log}"

@@ -181,7 +181,7 @@ class SlurmCluster:
         """Tell whether all nodes are up; a new slurmctld shows what it had saved at first."""
         if not all(daemons.answers(port) for port in (self._ports[0], *self._ports[2:])):
             return False
-        states = self.run("sinfo", "-h", "-N", "-o", "%T").stdout.split()
+        states = self.run("sinfo", "-h", "-N", "-p", "debug", "-o", "%T").stdout.split()
         up = {"idle", "mixed", "allocated", "completing"}
         return len(states) == self.nodes and up.issuperset(states)
 

@@ -426,6 +426,56 @@ def test_accounting_tells_what_slurm_has_forgotten(project, monkeypatch):
         assert "2 jobs CANCELLED (1-0, 1-1)" in far.psy("status").out
 
 
+@pytest.fixture(scope="module")
+def _crowded() -> Iterator[SlurmCluster]:
+    settings = {"PreemptType": "preempt/partition_prio", "PreemptMode": "REQUEUE"}
+    with SlurmCluster(nodes=1, cpus=1, settings=settings) as slurm:
+        slurm.scontrol("create", "PartitionName=urgent", "Nodes=ALL", "PriorityTier=10")
+        yield slurm
+
+
+@pytest.fixture
+def crowded(_crowded, project, monkeypatch) -> Iterator[Cluster]:
+    """A Slurm of one CPU, with a partition `urgent` whose jobs take it from others."""
+    monkeypatch.setenv("SLURM_CONF", str(_crowded.conf))
+    yield Cluster(project, _crowded)
+    _crowded.scontrol("update", "PartitionName=debug", "PreemptMode=REQUEUE")
+    _crowded.reset()
+
+
+def urgent(slurm: SlurmCluster) -> None:
+    done = slurm.run("sbatch", "--partition=urgent", "--wrap", "true")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_preempted_job_comes_back_and_goes_on(crowded):
+    crowded.task(4, 1, free=1, more="requeue = 1")
+    crowded.hold.touch()
+    crowded.psy("run")
+    crowded.started(0, 1)
+    crowded.project.evaluated()
+    urgent(crowded.slurm)
+    until(lambda: crowded.slurm.shown(crowded.id_of(0))["Restarts"] == "1", "the preemption")
+    crowded.hold.unlink()
+    crowded.over()
+    crowded.is_done(4)
+    assert crowded.project.evaluated() == ["1", "2", "3"]
+
+
+def test_a_job_that_was_preempted_for_good_is_told(crowded):
+    crowded.slurm.scontrol("update", "PartitionName=debug", "PreemptMode=CANCEL")
+    crowded.task(4, 1, free=1)
+    crowded.hold.touch()
+    crowded.psy("run")
+    crowded.started(0, 1)
+    urgent(crowded.slurm)
+    until(lambda: "PREEMPTED" in crowded.psy("status").out, "the preemption", _LONG_SECONDS)
+    assert "1 job PREEMPTED (1-0): others had precedence" in crowded.psy("status").out
+    crowded.hold.unlink()
+    crowded.over()
+    crowded.completes(4)
+
+
 @pytest.mark.slow
 def test_ten_thousand_rows_over_a_hundred_jobs_equal_the_local_result(far):
     path = far.task(10_000, 100)
