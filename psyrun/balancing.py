@@ -51,7 +51,7 @@ class BalancedDealer:
         self._queue = sorted((-inf, (index - mine) % size, index) for index in self._queued)
         self._pending: dict[int, None] = {}
         self._whole: deque[int] = deque()
-        self._least = 1
+        self._pace: float | None = None
         self._dealt: dict[_Block, float] = {}
         self._began = time.monotonic()
         self._poll_at = -inf
@@ -92,18 +92,26 @@ class BalancedDealer:
         self._keep(index, share, is_news=True)
 
     def _learn(self, index: int, block: Ranges, left: Ranges) -> None:
-        """Find out how many rows are worth the trouble of taking them.
-
-        Where rows take microseconds, the claims would take longer than the rows.
-        """
+        """Note how long a row of this block took."""
         dealt = self._dealt.pop((index, block), None)
         if dealt is not None:
             done = rows.count(block) - rows.count(left)
             elapsed = max(time.monotonic() - dealt, _CLOCK_SECONDS)
-            self._least = max(1, int(done * _LEAST_BLOCK_SECONDS / elapsed))
+            self._pace = elapsed / max(done, 1)
+
+    def _bounds(self) -> tuple[int, int]:
+        """Tell how many rows are worth the trouble of taking them, and how many fit in a turn.
+
+        Where rows take microseconds, the claims would take longer than the rows; where they
+        take hours, what cannot be begun soon is left to others. The first block is one row.
+        """
+        if self._pace is None:
+            return 1, 1
+        turn = turn_seconds(time.monotonic() - self._began)
+        return max(1, int(_LEAST_BLOCK_SECONDS / self._pace)), max(1, int(turn / self._pace))
 
     def next_whole(self) -> int | None:
-        """Name a job all of whose rows are settled, as this worker settled the last."""
+        """Name a job all of whose rows are settled, as it settled the last."""
         return self._whole.popleft() if self._whole else None
 
     def has_rows(self) -> bool:
@@ -111,9 +119,10 @@ class BalancedDealer:
         return self.left() > 0
 
     def left(self) -> int:
-        """Count the free rows of shares that somebody has begun."""
-        known = (i for i in range(len(self._files.jobs)) if self._files.is_begun(i))
-        return sum(rows.count(self._files.look(index).free) for index in known)
+        """Count the free rows of shares that somebody has begun; what was over stays so."""
+        unsettled = self._queued | self._pending.keys() | ({self._mine} if self._own else set())
+        begun = filter(self._files.is_begun, unsettled)
+        return sum(rows.count(self._files.look(index).free) for index in begun)
 
     def waits(self) -> bool:
         """Tell whether to wait for rows that others hold.
@@ -171,7 +180,7 @@ class BalancedDealer:
         return None
 
     def _take(self, index: int) -> _Block | None:
-        share, block = self._files.take(index, self._processes, self._least)
+        share, block = self._files.take(index, self._processes, self._bounds())
         self._keep(index, share, is_news=True)
         self._dealt[index, block] = time.monotonic()
         return (index, block) if block else None

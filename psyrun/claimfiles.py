@@ -66,7 +66,7 @@ class ClaimFiles:
         """Tell whether dead workers hold rows of a share."""
         return any(map(self.pulse.is_dead, share.held))
 
-    def take(self, index: int, processes: int, least: int) -> tuple[Share, Ranges]:
+    def take(self, index: int, processes: int, bounds: tuple[int, int]) -> tuple[Share, Ranges]:
         """Take a block of a share, also from the dead; return the share and the block.
 
         See `Share.take`.
@@ -76,7 +76,7 @@ class ClaimFiles:
             if not share.free:
                 dead = {worker for worker in share.held if self.pulse.is_dead(worker)}
                 share = share.bury(dead, self._unsettled(index)) if dead else share
-            return share.take(self.pulse.worker, processes, least)
+            return share.take(self.pulse.worker, processes, bounds)
 
         return self._change(index, action)
 

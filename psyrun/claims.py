@@ -30,7 +30,9 @@ class Share:
         """Whether all rows are settled."""
         return not self.free and not self.held
 
-    def take(self, worker: str, processes: int, least: int = 1) -> tuple["Share", Ranges]:
+    def take(
+        self, worker: str, processes: int, bounds: tuple[int, int] = (1, _MOST_ROWS)
+    ) -> tuple["Share", Ranges]:
         """Let a worker take a block, the smaller the fewer rows are free.
 
         Parameters
@@ -39,8 +41,8 @@ class Share:
             Who takes it.
         processes : int
             How many row processes it has.
-        least : int
-            How many rows a block is to have at least, if there are so many.
+        bounds : tuple of int
+            How many rows a block is to have at least, if there are so many, and at most.
 
         Returns
         -------
@@ -51,8 +53,9 @@ class Share:
             return self, ()
         size = rows.count(self.free)
         others = len(self.held.keys() - {worker})
+        least, most = bounds
         wanted = max(size // (2 * (processes + others)), min(least, size), 1)
-        taken = min(wanted, _MOST_ROWS)
+        taken = min(wanted, most, _MOST_ROWS)
         block, rest = rows.split(self.free, [taken, size - taken])
         mine = rows.joined((*self.held.get(worker, ()), *block))
         return Share(rest, {**self.held, worker: mine}), block

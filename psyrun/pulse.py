@@ -1,7 +1,6 @@
 """Own how workers of a run see that another one lives: each touches a file of its own."""
 
 import os
-import secrets
 import time
 from contextlib import suppress
 
@@ -33,7 +32,7 @@ class Pulse:
 
     def __init__(self, workdir: Workdir, job: str) -> None:
         self._workdir = workdir
-        self.worker = f"{job}.{secrets.token_hex(4)}"
+        self.worker = f"{job}.{os.urandom(4).hex()}"
         self._due = 0.0
 
     def beat(self) -> None:

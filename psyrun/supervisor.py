@@ -375,7 +375,8 @@ class Supervisor:
     def _end_with(self, left: int) -> int:
         """End with some rows left, or with none."""
         if not left:
-            say("ended: all rows had their turn" + (", and some failed" if self.failed else ""))
+            some = ", and some failed" if any(self.pool.board.failed) else ""
+            say(f"ended: all rows had their turn{some}")
         elif self._early or self._was_late or self.job_time.is_near():
             return self._end_for_time(left)
         elif self.dealer.is_shared and not self._last_cause:

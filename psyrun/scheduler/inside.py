@@ -4,7 +4,6 @@ All of that is in the environment of the job, or asked of the scheduler's own pr
 """
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -78,6 +77,8 @@ def _slurm_name(environment: Mapping[str, str]) -> str:
 
 def _ask(command: Sequence[str], environment: Mapping[str, str]) -> str:
     """Run a program of the scheduler, and return what it says."""
+    import subprocess  # which most workers can do without
+
     try:
         done = subprocess.run(
             command,

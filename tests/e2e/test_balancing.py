@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import random
 import signal
 import time
 from collections import Counter
@@ -47,7 +48,8 @@ def is_complete(workdir):
 def held(workdir):
     return [
         worker
-        for path in workdir.claims_folder.glob("[0-9]*-[0-9]*.json")
+        for job in job_names(workdir, 1)
+        if (path := workdir.claims(job)).exists()
         for worker in json.loads(path.read_text())["held"]
     ]
 
@@ -107,7 +109,7 @@ def test_killed_workers_lose_no_row(project, count):
     assert [code for code, _ in results] == [-9] * (count // 2) + [0] * (count - count // 2)
     assert is_complete(workdir)
     twice = [row for row, n in Counter(project.evaluated()).items() if n > 1]
-    assert len(twice) <= 2 * (count // 2)
+    assert len(twice) <= 2 * 2 * (count // 2)
 
 
 def test_one_worker_waits_for_a_row_whose_holder_dies(project):
@@ -208,3 +210,33 @@ def test_no_share_is_lost_where_the_claims_are_damaged(project):
         workdir.claims(name).write_text("{")
     assert ended(worker(workdir, "1-0"))[0] == 0
     assert is_complete(workdir)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_however_workers_end_no_row_is_lost(project, seed):
+    draw = random.Random(seed)
+    count, pool = draw.randint(2, 4), draw.randint(1, 2)
+    source = TASK.format(rows=120, jobs=count, sleep="random.expovariate(40)")
+    workdir = submit(project, "mixed", source, balanced=True, flock=bool(seed % 2))
+    processes = [worker(workdir, f"1-{index}", pool=pool) for index in range(count)]
+    until(lambda: held(workdir), "work")
+    killed = 0
+    for process in draw.sample(processes, draw.randint(1, count)):
+        time.sleep(draw.uniform(0, 0.3))
+        number = draw.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
+        killed += number in (signal.SIGKILL, signal.SIGTERM)
+        process.send_signal(number)
+    for process in processes:
+        ended(process)
+    code, err = ended(worker(workdir, "1-0", pool=2))
+    assert code == 0, err
+    assert is_complete(workdir)
+    evaluated = project.evaluated()
+    assert set(evaluated) == set(map(str, range(120)))
+    # those under way, and those that ended while their process did
+    assert len(evaluated) - 120 <= 2 * killed * pool
+    path = project.tasks / "task_mixed.py"
+    path.write_text(path.read_text().replace("scheduler = Nobody()", "pool_size = 2"))
+    assert project.psy("run", "mixed").code == 0
+    assert project.evaluated() == []
+    assert project.result("mixed")["y"] == list(range(120))

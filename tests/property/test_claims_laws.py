@@ -41,8 +41,10 @@ class Claiming(RuleBasedStateMachine):
     @precondition(lambda self: self.blocks)
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
-        worker, block = self.blocks.pop(data.draw(st.integers(0, len(self.blocks) - 1)))
-        done = data.draw(st.integers(0, rows.count(block)))
+        # all is drawn before anything is done, as drawing may end an example
+        place = data.draw(st.integers(0, len(self.blocks) - 1))
+        done = data.draw(st.integers(0, rows.count(self.blocks[place][1])))
+        worker, block = self.blocks.pop(place)
         settled, left = rows.split(block, [done, rows.count(block) - done])
         self.settled |= expand(settled)
         self.share = self.share.end(worker, block, left)
@@ -85,6 +87,7 @@ class Claiming(RuleBasedStateMachine):
         self.bury()
         while not self.share.is_over:
             self.share, block = self.share.take("last", 1)
+            assert block, self.share
             self.share = self.share.end("last", block)
             self.settled |= expand(block)
         assert self.settled == self.todo

@@ -69,6 +69,8 @@ def test_the_largest_remainder_is_next_as_others_take_rows(tmp_path):
     helper, other = desk.worker(0), desk.worker(1)
     desk.settle(helper, helper.next_block())
     desk.settle(other, other.next_block())
+    other._pace = 1e-9
+    other.next_block()
     index, _ = helper.next_block()
     assert index == 2
 
@@ -107,11 +109,12 @@ def test_one_worker_waits_on_and_the_others_leave(tmp_path):
 
 def test_rows_of_the_dead_are_taken_over_but_for_those_they_journaled(tmp_path):
     desk = Desk(tmp_path, [8, 0])
-    dead, helper = desk.worker(0), desk.worker(1)
-    index, block = dead.next_block()
-    assert block == ((0, 4),)
-    desk.settle(dead, (index, ((0, 2),)))
+    dead = desk.worker(0)
+    for _ in range(3):
+        dead.next_block()
+    desk.settle(dead, (0, ((0, 2),)))
     dead._files.pulse.end()  # all that others see of it
+    helper = desk.worker(1)
     desk.finish(helper)
     while (found := poll(helper)) is not None:
         desk.settle(helper, found)
@@ -135,11 +138,16 @@ def test_a_share_that_lost_rows_gets_them_back_in_the_end(tmp_path):
 def test_cheap_rows_are_taken_many_at_a_time(tmp_path):
     desk = Desk(tmp_path, [1000])
     dealer = desk.worker(0)
-    blocks = 0
-    while (block := dealer.next_block()) is not None:
-        desk.settle(dealer, block)
-        blocks += 1
-    assert blocks <= 4
+    desk.settle(dealer, dealer.next_block())
+    dealer._pace = 1e-6
+    assert dealer.next_block() == (0, ((1, 1000),))
+
+
+def test_slow_rows_are_taken_one_by_one(tmp_path):
+    desk = Desk(tmp_path, [1000])
+    dealer = desk.worker(0)
+    dealer._pace = 3600.0
+    assert dealer._bounds() == (1, 1)
 
 
 def test_leaving_gives_back_what_was_not_begun(tmp_path):
