@@ -63,6 +63,8 @@ class Member:
         The row it was last seen at, and for how many seconds it has been seen there.
     overdue : int or None
         The row for which it is being ended, as that took too long.
+    turn_end : float
+        When its turn with this block ends (`time.monotonic`); infinity where it does not.
     kill_at : float
         When to kill it if it has not ended by itself (`time.monotonic`).
     ended : tuple or None
@@ -84,6 +86,7 @@ class Member:
     row: int = IDLE
     spent: float = 0.0
     overdue: int | None = None
+    turn_end: float = inf
     kill_at: float = inf
     ended: tuple[int, int, resource.struct_rusage] | None = None
     buffer: bytes = b""

@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from psyrun import machine, rowprocess, rows, snapshot
+from psyrun import behind, machine, rowprocess, rows, snapshot
 from psyrun.balancing import BalancedDealer
 from psyrun.board import IDLE, Board
 from psyrun.claimfiles import ClaimFiles
@@ -180,6 +180,8 @@ class Supervisor:
                     self._see_to_death(member, event)
                 else:
                     self._hear(member, event)
+            for index, rest in behind.freed(self.pool):
+                self.dealer.ended(index, rest, rest)
             for member in [m for m in self.pool.members.values() if m.idle]:
                 self._occupy(member)
             self.dealer.beat()
@@ -193,6 +195,8 @@ class Supervisor:
         if isinstance(self.dealer, BalancedDealer):
             idle = any(member.idle for member in self.pool.members.values())
             waits.append(self.dealer.patience if idle else BEAT_SECONDS)
+        if (free_in := behind.patience(self.pool)) < inf:
+            waits.append(free_in)
         if self.job_time.end < inf:
             waits.append(max(self.job_time.give_up - time.monotonic(), 0.0))
         return min(waits, default=None)
@@ -209,7 +213,7 @@ class Supervisor:
                 row = member.telling[1]
                 self.dealer.ended(index, ((row, row + 1),), ())
             case {"evaluated": index, "left": left, "late": late}:
-                back = tuple((start, stop) for start, stop in left)
+                back = rows.common(tuple((a, b) for a, b in left), member.block)
                 self.dealer.ended(index, member.block, back)
                 member.late = late
                 self._was_late = self._was_late or late
@@ -243,7 +247,9 @@ class Supervisor:
         if member.job not in self._begun and self._fails_by_files():
             return None
         self._begun.add(member.job)
-        return {"job": member.job, "rows": member.block, "until": self._turn_end()}
+        until = self._turn_end()
+        member.turn_end = inf if until is None else until
+        return {"job": member.job, "rows": member.block, "until": until}
 
     def _is_late(self, member: Member) -> bool:
         """Tell whether there is no time for another row."""

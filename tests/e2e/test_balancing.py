@@ -240,3 +240,25 @@ def test_however_workers_end_no_row_is_lost(project, seed):
     assert project.psy("run", "mixed").code == 0
     assert project.evaluated() == []
     assert project.result("mixed")["y"] == list(range(120))
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_a_long_row_keeps_none_waiting_that_stand_behind_it(project, balanced):
+    """Long rows follow each other behind quick ones, from which nobody can foresee them."""
+    cost = 3.0
+    slow = f"{cost} if a in (200, 201) else 0.001"
+    workdir = submit(
+        project, "behind", TASK.format(rows=400, jobs=1, sleep=slow), balanced=balanced
+    )
+    began = time.monotonic()
+    if balanced:
+        job = read_job(workdir, "1-0")
+        write_jobs(workdir, [dataclasses.replace(job, name="1-1", rows=())])
+        processes = [worker(workdir, "1-0"), worker(workdir, "1-1")]
+    else:
+        processes = [worker(workdir, "1-0", pool=2)]
+    results = [ended(process) for process in processes]
+    assert [code for code, _ in results] == [0] * len(processes), results
+    assert time.monotonic() - began < 1.6 * cost, results
+    assert is_complete(workdir)
+    assert project.evaluated() == sorted(map(str, range(400)))

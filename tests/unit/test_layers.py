@@ -22,7 +22,7 @@ LAYERS = {
     4: "state journalreader gather partial merge resultfile present backend failures "
     "jobstates follow pool pulse inspection findings codediff",
     5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submission "
-    "submitted overdue verdicts jobtime judging claimfiles balancing results",
+    "submitted overdue verdicts jobtime judging behind claimfiles balancing results",
     6: "run freezing mergejob rowprocess supervisor worker report jobwords awaiting why "
     "provenance",
     7: "commands main __main__",
@@ -54,6 +54,7 @@ SAME_LAYER = {
     "submitted": "submission",
     "conclude": "tasks",
     "results": "conclude salvage",
+    "behind": "remaining",
     "verdicts": "remaining",
     "claimfiles": "remaining",
     "balancing": "claimfiles",
