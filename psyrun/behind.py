@@ -6,7 +6,8 @@ from math import inf
 
 from psyrun import rows
 from psyrun.board import IDLE
-from psyrun.pool import Member, Pool
+from psyrun.member import Member
+from psyrun.pool import Pool
 from psyrun.remaining import around
 from psyrun.rows import Ranges
 

@@ -1,14 +1,17 @@
 """Own when a worker's job ends, and whether it may come back then."""
 
+import signal
 import time
 from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 from psyrun import machine, rows
+from psyrun.exceptions import SchedulerError
 from psyrun.failures import describe_death
 from psyrun.files import disk_errors
 from psyrun.jobs import Job
+from psyrun.lastwords import say
 from psyrun.scheduler import inside
 from psyrun.units import duration
 from psyrun.workdir import Workdir
@@ -67,6 +70,19 @@ class JobTime:
     def may_come_back(self) -> bool:
         """Tell whether it may be started again."""
         return self.requeue is not None and self.restarts < self.requeue
+
+    def comes_back(self, left: int) -> bool:
+        """Ask to be started again, for the rows that are left; tell whether it will be."""
+        if not self.may_come_back():
+            return False
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # that is how Slurm does it
+        try:
+            inside.come_back()
+        except SchedulerError as err:
+            say(f"the job cannot come back: {err}")
+            return False
+        say(f"ended: the job's time ran out with {rows.text(left)} left; it comes back")
+        return True
 
     def too_often(self) -> dict[str, Any] | None:
         """Say that it was started more often than it may be, if so."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from psyrun.failures import describe_death
-from psyrun.pool import Death, Member
+from psyrun.member import Death, Member
 from psyrun.units import duration
 
 _MOST_TRIES = 2

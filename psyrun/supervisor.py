@@ -4,7 +4,6 @@ Imports nothing of the user's.
 """
 
 import os
-import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -19,15 +18,16 @@ from psyrun.board import IDLE, Board
 from psyrun.claimfiles import ClaimFiles
 from psyrun.code import CodeImage, FileWatch, frozen_code
 from psyrun.dealing import Dealer, turn_seconds
-from psyrun.exceptions import SchedulerError, TaskError
+from psyrun.exceptions import TaskError
 from psyrun.failures import describe_death
 from psyrun.filedigests import read_digests
 from psyrun.jobs import Job
 from psyrun.jobtime import JobTime, Terminated, time_of
 from psyrun.judging import Judge
 from psyrun.lastwords import say
+from psyrun.member import DeadRow, Death, Member
 from psyrun.overdue import Overdue
-from psyrun.pool import DeadRow, Death, Member, Pool
+from psyrun.pool import Pool
 from psyrun.pulse import BEAT_SECONDS
 from psyrun.remaining import around, failed_elsewhere, left_to_do
 from psyrun.rowprocess import Brief
@@ -394,14 +394,7 @@ class Supervisor:
 
     def _end_for_time(self, left: int) -> int:
         """Come back if that is possible; else the jobs fail."""
-        if self.job_time.may_come_back():
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # that is how Slurm does it
-            try:
-                inside.come_back()
-            except SchedulerError as err:
-                say(f"the job cannot come back: {err}")
-            else:
-                say(f"ended: the job's time ran out with {rows.text(left)} left; it comes back")
-                return inside.COMES_BACK
+        if self.job_time.comes_back(left):
+            return inside.COMES_BACK
         self._fail_jobs(self.job_time.ran_out(left))
         return 1

@@ -20,7 +20,7 @@ LAYERS = {
     2: "store scheduler localmodules filedeps filedigests packages reach",
     3: "workdir journal runfile jobs snapshot code presentcode fingerprint",
     4: "state journalreader gather partial merge resultfile present backend failures "
-    "jobstates follow pool pulse inspection findings codediff",
+    "jobstates follow member pool pulse inspection findings codediff",
     5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submission "
     "submitted overdue verdicts jobtime judging behind claimfiles balancing results",
     6: "run freezing mergejob rowprocess supervisor worker report jobwords awaiting why "
@@ -47,6 +47,7 @@ SAME_LAYER = {
     "partial": "merge state",
     "resultfile": "merge partial",
     "present": "state",
+    "pool": "member",
     "backend": "jobstates present state",
     "tasks": "settingvalues",
     "plan": "submitted tasks",
