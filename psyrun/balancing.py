@@ -17,6 +17,9 @@ from psyrun.rows import Ranges
 _MOST_POLL_SECONDS = 1.0
 _LEAST_POLL_SECONDS = 0.05
 _LOOKS_PER_POLL = 64
+_LEAST_WAIT_SECONDS = 5.0
+"""A block comes back when its turn is over, and the row under way with it."""
+
 _LEAST_BLOCK_SECONDS = 0.05
 _CLOCK_SECONDS = 1e-6
 _Block = tuple[int, Ranges]
@@ -135,7 +138,7 @@ class BalancedDealer:
         now = time.monotonic()
         turn = turn_seconds(now - self._began)
         idle = now - (self._idle_since or now)
-        return self._files.become_watch() or idle < turn + 2 * self.patience
+        return self._files.become_watch() or idle < max(turn, _LEAST_WAIT_SECONDS)
 
     def beat(self) -> None:
         """Let others see that this worker lives."""
