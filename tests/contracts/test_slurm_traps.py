@@ -2,6 +2,7 @@
 
 import pytest
 
+from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import JobState, Slurm
 from psyrun.scheduler.base import Limits
 from tests.contracts.batchcontract import PYTHON, WAITS_LONG, known, states
@@ -93,6 +94,20 @@ def test_how_much_may_be_submitted_is_asked(slurm, system, tmp_path):
     slurm.submit_array(4, ["true"], tmp_path / "log-%a")
     assert slurm.limits().array == 11
     assert slurm.limits().jobs <= 16
+
+
+@pytest.mark.parametrize("name", ["clusters", "uid", "array", "job_name", "output", "wait"])
+def test_what_would_hide_jobs_is_refused(name, slurm):
+    with pytest.raises(SchedulerError, match=f"cannot set '{name}'"):
+        slurm.check({name: "x"})
+
+
+def test_jobs_are_submitted_where_they_are_looked_for(slurm, monkeypatch):
+    monkeypatch.setenv("SBATCH_CLUSTERS", "other")
+    monkeypatch.setenv("SBATCH_ACCOUNT", "mine")
+    environment = slurm.environment(slurm.request(["true"], "log"))
+    assert "SBATCH_CLUSTERS" not in environment
+    assert environment["SBATCH_ACCOUNT"] == "mine"
 
 
 def test_memory_is_written_as_sbatch_takes_it(slurm):
