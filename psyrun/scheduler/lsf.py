@@ -32,7 +32,6 @@ _ARGS = frozenset(
 )
 _WORDS = {
     "account": "-G",
-    "mail_user": "-u",
     "priority": "-sp",
     "project": "-P",
     "queue": "-q",
@@ -92,6 +91,8 @@ class LSF(BatchScheduler):
             header += ["-r", f'-Q "{_REQUEUE}"'] if requeue else ["-rn"]
         header += _resources(asked)
         header += [f"{_WORDS[k]} {options.text(k, v)}" for k, v in asked.items() if k in _WORDS]
+        if "mail_user" in asked:  # who gets no mail without -N, as there is an -o
+            header.append(f"-N -u {options.text('mail_user', asked['mail_user'])}")
         header += options.lines("extra", asked.get("extra", []))
         lines = [f"#BSUB {line}" for line in header]
         return script(lines, request, "$((LSB_JOBINDEX - 1))", redirect=True)

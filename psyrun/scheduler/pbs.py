@@ -147,21 +147,30 @@ class PBS(BatchScheduler):
 
         Not in JSON, which holds the environment of jobs and is not always well-formed.
         """
-        return ["qstat", "-f", "-t"] if self._torque else ["qstat", "-f", "-t", "-x"]
+        return ["qstat", "-f", "-t"]
+
+    def _ask_past(self, command: Sequence[str], *rest: str) -> str:
+        """Ask also for jobs that have ended: of PBS Pro by an option, if it keeps a history."""
+        if not self._torque:
+            try:
+                return self.ask([*command, "-x", *rest])
+            except SchedulerError as err:
+                if "history" not in str(err):
+                    raise
+        return self.ask([*command, *rest])
 
     def query(self, ids: Collection[str]) -> list[JobInfo]:
         """Tell all that is known of some jobs; see `Scheduler.query`."""
         found = []
         asked = sorted(set(ids))
         for at in range(0, len(asked), _AT_A_TIME):
-            output = self.ask([*self.status_command(), *asked[at : at + _AT_A_TIME]])
+            output = self._ask_past(self.status_command(), *asked[at : at + _AT_A_TIME])
             found += [job for job in self.parse_status(output) if job.id in ids]
         return found
 
     def _all(self) -> list[JobInfo]:
         """Ask for all jobs of this user, of PBS Pro also for those that have ended."""
-        past = [] if self._torque else ["-x"]
-        listed = self.ask(["qselect", *past, "-u", machine.user()]).split()
+        listed = self._ask_past(["qselect"], "-u", machine.user()).split()
         found = [match for match in map(_ID.fullmatch, listed) if match]
         return self.query([_array(match) for match in found])
 

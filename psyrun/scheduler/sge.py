@@ -82,8 +82,12 @@ class SGE(BatchScheduler):
         return script(lines, request, "$((SGE_TASK_ID - 1))", redirect=True)
 
     def submit_command(self, request: Request) -> list[str]:
-        """Return the command that submits; see `BatchScheduler.submit_command`."""
-        return ["qsub", "-terse", str(request.script)]
+        """Return the command that submits; see `BatchScheduler.submit_command`.
+
+        What would let the job start at once or never, or take the script for a program, may
+        stand in `.sge_request` files of the user; see sge_request(5).
+        """
+        return ["qsub", "-terse", "-b", "n", "-now", "n", str(request.script)]
 
     def parse_id(self, output: str) -> str:
         """Find the id, `3` or `3.1-10:1`; see `BatchScheduler.parse_id`."""

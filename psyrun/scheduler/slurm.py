@@ -29,7 +29,7 @@ _SHORT = {
 
 _OPTIONS = frozenset(  # a table that can be read at a glance
     """
-    account acctg_freq batch bb bbf begin chdir cluster_constraint clusters comment constraint
+    account acctg_freq batch bb bbf begin chdir cluster_constraint comment constraint
     container contiguous core_spec cores_per_socket cpu_freq cpus_per_gpu cpus_per_task
     deadline delay_boot distribution exclude exclusive export export_file extra
     extra_node_info get_user_env gid gpu_bind gpu_freq gpus gpus_per_node gpus_per_socket
@@ -39,13 +39,14 @@ _OPTIONS = frozenset(  # a table that can be read at a glance
     ntasks_per_socket oom_kill_step overcommit oversubscribe partition power prefer priority
     profile propagate qos reboot requeue reservation resv_ports segment signal
     sockets_per_node spread_job switches thread_spec threads_per_core time time_min tmp
-    tres_bind tres_per_task uid use_min_nodes wait_all_nodes wckey
+    tres_bind tres_per_task use_min_nodes wait_all_nodes wckey
     """.split()  # noqa: SIM905
 )
 """The long options of sbatch(1)."""
 
 _REFUSED = {
     "array": "Psyrun makes the arrays; max_jobs sets how many jobs there are",
+    "clusters": "squeue would look for the jobs elsewhere; set the variable SLURM_CLUSTERS",
     "dependency": "Psyrun sets what the merge job waits for",
     "error": "output and errors go into one log, see psy logs",
     "input": "jobs have no input",
@@ -53,6 +54,7 @@ _REFUSED = {
     "open_mode": "logs are appended to, so that nothing is lost when a job comes back",
     "output": "logs are in the work directory, see psy logs",
     "parsable": "Psyrun reads what sbatch prints",
+    "uid": "Psyrun looks for jobs of the user who runs it",
     "wait": "use psy run --wait",
     "wrap": "Psyrun writes the job script",
 }
@@ -77,8 +79,11 @@ _STATES = {
 }
 """States of Slurm that are one of those that Psyrun tells apart."""
 
-_HEADER = "array dependency error input job_name open_mode output wait".split()  # noqa: SIM905
-"""What Psyrun decides in each job script."""
+_HEADER = (
+    *("array", "clusters", "dependency", "error", "input", "job_name", "open_mode", "output"),
+    "wait",
+)
+"""What Psyrun decides for each job, whatever the environment says."""
 
 _VARIABLES = {"array": "ARRAY_INX", "mem": "MEM_PER_NODE", "time": "TIMELIMIT"}
 """Variables of sbatch(1), after `SBATCH_`, that are not called like their options."""

@@ -7,9 +7,11 @@ import pytest
 
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import LSF, PBS, SGE, BatchScheduler, JobState, Slurm, Sqsub
+from tests.contracts.batchcontract import PYTHON, WAITS_LONG
 from tests.contracts.faultcontract import FaultContract, GarbageContract, LimitContract
 from tests.contracts.schedulercontract import WithoutArrays
 from tests.fakescheduler.system import FakeSystem
+from tests.waiting import until
 
 
 class OnFakes(FaultContract):
@@ -49,6 +51,13 @@ class TestGridEngine(OnFakes, LimitContract):
 class TestOpenPBS(OnFakes, GarbageContract, LimitContract):
     KIND, SCHEDULER = "pbs", PBS
     SUBMIT, STATUS, KILL = "qsub", "qstat", "qdel"
+
+    def test_without_a_history_jobs_that_have_ended_are_gone(self, scheduler, system, tmp_path):
+        system.set(history=False)
+        jobid = scheduler.submit([*PYTHON, ""], tmp_path / "log", name="mine")
+        until(lambda: self.ended(scheduler, jobid))
+        waits = scheduler.submit(WAITS_LONG, tmp_path / "log", name="waits")
+        assert scheduler.find(["waits"]) == {"waits": waits}
 
 
 class TestTorque(TestOpenPBS):

@@ -1,7 +1,10 @@
 """What Slurm does that no one expects misleads nobody; on a fake system."""
 
+import shutil
+
 import pytest
 
+from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import JobState, Slurm
 from psyrun.scheduler.base import Limits
 from tests.contracts.batchcontract import PYTHON, WAITS_LONG, known, states
@@ -93,6 +96,45 @@ def test_how_much_may_be_submitted_is_asked(slurm, system, tmp_path):
     slurm.submit_array(4, ["true"], tmp_path / "log-%a")
     assert slurm.limits().array == 11
     assert slurm.limits().jobs <= 16
+
+
+@pytest.mark.parametrize("name", ["clusters", "uid", "array", "job_name", "output", "wait"])
+def test_what_would_hide_jobs_is_refused(name, slurm):
+    with pytest.raises(SchedulerError, match=f"cannot set '{name}'"):
+        slurm.check({name: "x"})
+
+
+def test_jobs_are_submitted_where_they_are_looked_for(slurm, monkeypatch):
+    monkeypatch.setenv("SBATCH_CLUSTERS", "other")
+    monkeypatch.setenv("SBATCH_ACCOUNT", "mine")
+    environment = slurm.environment(slurm.request(["true"], "log"))
+    assert "SBATCH_CLUSTERS" not in environment
+    assert environment["SBATCH_ACCOUNT"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"MaxArraySize": 5}, "Invalid job array specification"),
+        ({"MaxSubmitJobs": 5}, r"AssocMaxSubmitJobLimit .*job submit limit"),
+    ],
+)
+def test_an_array_that_is_too_large_is_refused_in_words(
+    settings, words, slurm, system, tmp_path
+):
+    system.set(**settings)
+    with pytest.raises(SchedulerError, match=words):
+        slurm.submit_array(6, ["true"], tmp_path / "log-%a")
+    assert slurm.get_jobs() == []
+
+
+def test_a_log_folder_that_goes_before_the_job_starts_fails_it(slurm, system, tmp_path):
+    (tmp_path / "logs").mkdir()
+    system.hold()
+    jobid = slurm.submit(["true"], tmp_path / "logs" / "log")
+    shutil.rmtree(tmp_path / "logs")
+    system.release()
+    until(lambda: states(slurm, jobid) == {JobState.FAILED})
 
 
 def test_memory_is_written_as_sbatch_takes_it(slurm):

@@ -88,7 +88,7 @@ class Daemons:
         if number in (signal.SIGKILL, signal.SIGTERM):
             process.wait()
 
-    def end(self, name: str) -> None:
+    def end(self, name: str, kind_seconds: float = 15) -> None:
         """End a daemon, kindly first; one that does not run is no error."""
         process = self.running.pop(name, None)
         if process is None:
@@ -96,7 +96,7 @@ class Daemons:
         process.send_signal(signal.SIGCONT)
         process.terminate()
         try:
-            process.wait(15)
+            process.wait(kind_seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

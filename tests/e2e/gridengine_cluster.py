@@ -133,9 +133,9 @@ class GridEngineCluster:
         with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
             if self._daemons.runs("sge_qmaster"):
                 self.cancel_all()
-        self._daemons.end("sge_execd")
+        self._daemons.end("sge_execd", 0)  # they take long to go, and nothing is kept
         daemons.end_processes("SGE_ROOT", str(self.root), "JOB_ID=")
-        self._daemons.end("sge_qmaster")
+        self._daemons.end("sge_qmaster", 0)
         shutil.rmtree(self.root, ignore_errors=True)
         for name in ("root", "_daemons", "variables"):  # so that it can be started anew
             self.__dict__.pop(name, None)

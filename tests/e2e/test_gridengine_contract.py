@@ -5,7 +5,7 @@ import pytest
 from psyrun.scheduler import SGE
 from tests.contracts.batchcontract import ArrayContract, BatchContract
 
-pytestmark = pytest.mark.gridengine
+pytestmark = [pytest.mark.gridengine, pytest.mark.slow]
 
 
 class TestGridEngine(BatchContract, ArrayContract):

@@ -65,6 +65,14 @@ def test_an_array_that_is_too_large_is_refused(gridengine, tmp_path):
     assert SGE().limits().array == 75000
 
 
+def test_defaults_of_the_user_change_nothing(gridengine, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".sge_request").write_text("-b y\n-now y\n-N other\n-o /tmp\n-r n\n")
+    jobid = SGE().submit(WAITS_LONG, "log", name="mine")
+    until(lambda: SGE().find(["mine"]) == {"mine": jobid})
+    until(lambda: (tmp_path / "log").exists())
+
+
 @pytest.mark.slow
 def test_a_master_that_is_down_is_no_wrong_answer(gridengine, tmp_path):
     jobid = SGE().submit(WAITS_LONG, tmp_path / "log")

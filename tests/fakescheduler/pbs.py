@@ -64,7 +64,13 @@ def _shown(job: Job, *, whole: bool = False) -> str:
     return f"{job.id}{index}{SERVER}"
 
 
+def _check_history(queue: Queue, argv: list[str]) -> None:
+    if "-x" in argv and (_torque(queue) or not queue.settings.get("history", True)):
+        raise Refused("PBS server is not configured to maintain job history")
+
+
 def qselect(queue: Queue, argv: list[str]) -> int:
+    _check_history(queue, argv)
     with queue.opened() as jobs:
         known = [j for j in jobs if not j.forgotten and ("-x" in argv or not j.ended)]
     for shown in dict.fromkeys(_shown(job, whole=True) for job in known):
@@ -81,6 +87,7 @@ def qstat(queue: Queue, argv: list[str]) -> int:
         most = queue.settings.get("most", 10000)
         print(f"Server: pbs\n    server_state = Active\n    {name} = {most}\n")
         return 0
+    _check_history(queue, argv)
     ids = [arg for arg in argv if not arg.startswith("-")]
     with queue.opened() as jobs:
         known = [job for job in jobs if not job.forgotten]

@@ -44,7 +44,7 @@ MORE: dict[str, dict[str, Any]] = {
     "gridengine": {"queue": "long.q", "mail_user": "me@site", "extra": "-l scratch=1"},
     "openpbs": {"queue": "long", "project": "p", "extra": ["-W umask=022"]},
     "torque": {"queue": "long", "account": "a", "extra": ["-W umask=022"]},
-    "lsf": {"queue": "long", "project": "p", "extra": "-app big"},
+    "lsf": {"queue": "long", "mail_user": "me@site", "extra": "-app big"},
     "sqsub": {"queue": "serial", "extra": "--nompirun -f 'a b'"},
 }
 
