@@ -19,6 +19,7 @@ from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir, array_element, index_of
 
 _INDEX = "%a"
+_MOST_CHARACTERS = 100
 
 Note = Callable[[Run], None]
 """Called with the run each time that more of its ids are known."""
@@ -116,7 +117,11 @@ def _parts(run: Run) -> Iterator[list[str]]:
 
 
 def _name(task: str, run: Run, jobs: Sequence[str]) -> str:
-    """Name a submission; a job with a submission of its own, and the merge job, as they are."""
+    """Name a submission; a job with a submission of its own, and the merge job, as they are.
+
+    It ends with the run's token, also where a scheduler would cut the name.
+    """
+    task = task[:_MOST_CHARACTERS]
     job = f"{run.number}-{MERGE}" if jobs[0] == MERGE else jobs[0]
     if not run.array_size or jobs[0] == MERGE:
         return f"{task}-{job}.{run.token}"

@@ -81,6 +81,14 @@ def test_a_job_that_is_told_twice_is_live_if_one_says_so():
     assert by_job(run, told)["1-0"].state == by_job(run, told[::-1])["1-0"].state == "PENDING"
 
 
+@pytest.mark.parametrize(
+    ("name", "known"), [("far-1.abc", True), ("", True), ("far-1.xyz", False), ("other", False)]
+)
+def test_an_id_that_was_given_again_is_not_believed(name, known):
+    told = [JobInfo("9", JobState.RUNNING, name=name)]
+    assert ("merge" in by_job(run_of(ARRAY), told)) == known
+
+
 def test_a_scheduler_is_asked_once_about_all_runs():
     queue = Queue(Path(), Told())
     other = run_of({"1-0": "20"}, merge_job="21")
