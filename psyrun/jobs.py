@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from psyrun import machine
@@ -13,6 +13,8 @@ from psyrun.rows import Ranges
 from psyrun.workdir import Workdir, job_name, run_of
 
 FORMAT = 1
+_WRITERS = 8
+_WORTH_THREADS = 100
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,20 @@ class Job:
 
 
 def write_jobs(workdir: Workdir, jobs: Iterable[Job]) -> None:
-    """Write some jobs' specifications."""
-    for job in jobs:
-        write_record(workdir.job(job.name), FORMAT, asdict(job), settle=False)
+    """Write some jobs' specifications; many of them at a time, as it is the disk that is slow."""
+
+    def write(job: Job) -> None:
+        write_record(workdir.job(job.name), FORMAT, vars(job), settle=False)
+
+    several = list(jobs)
+    if len(several) < _WORTH_THREADS:
+        for job in several:
+            write(job)
+    else:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            list(pool.map(write, several))
     sync(workdir.jobs_folder)
 
 
