@@ -60,7 +60,7 @@ class Job:
 
 
 def write_jobs(workdir: Workdir, jobs: Iterable[Job]) -> None:
-    """Write some jobs' specifications; many of them at a time, as it is the disk that is slow."""
+    """Write some jobs' specifications; many at a time, as it is the disk that is slow."""
 
     def write(job: Job) -> None:
         write_record(workdir.job(job.name), FORMAT, vars(job), settle=False)
