@@ -20,11 +20,14 @@ _SOON_SECONDS = 0.05
 _MOST_SILENCE = 20
 """How often in a row a scheduler may give no answer before it is not waited for any more."""
 
+_SURE = 2
+"""How often in a row a scheduler has to say that nothing is there: it may be late."""
+
 OnProgress = Callable[[int, int], None]
 
 
 def wait(
-    workdir: Workdir, name: str, taskdir: Path, on_progress: OnProgress
+    workdir: Workdir, name: str, queues: Callable[[], Queue], on_progress: OnProgress
 ) -> tuple[RunFile, TaskState]:
     """Wait until the jobs of a task's last run have ended, the merge job too.
 
@@ -36,8 +39,8 @@ def wait(
         The task's work directory.
     name : str
         The task.
-    taskdir : Path
-        The folder with the task files.
+    queues : callable
+        Makes what asks the scheduler, anew each time.
     on_progress : callable
         Told the rows done and failed so far, about twice a second.
 
@@ -57,7 +60,7 @@ def wait(
     run = file.last
     assert run is not None
     follower = Follower(workdir, run)
-    pause, due, silent = _FIRST_ASK_SECONDS, time.monotonic(), 0
+    pause, due, silent, gone = _FIRST_ASK_SECONDS, time.monotonic(), 0, 0
     while True:
         on_progress(*follower.counts())
         file = read_run_file(workdir, name)
@@ -67,18 +70,19 @@ def wait(
             break
         if time.monotonic() >= due:
             try:
-                if not Queue(taskdir).look(name, run).live:
-                    file = read_run_file(workdir, name)  # the merge job may have ended just now
-                    break
+                gone = 0 if queues().look(name, run).live else gone + 1
                 silent = 0
+                if gone == _SURE:
+                    break
             except SchedulerError:
                 silent += 1
                 if silent >= _MOST_SILENCE:
                     raise
-            pause = min(2 * pause, _ASK_SECONDS)
+            pause = _FIRST_ASK_SECONDS if gone else min(2 * pause, _ASK_SECONDS)
             due = time.monotonic() + pause
         time.sleep(_LOOK_SECONDS)
     _let_go(workdir)
+    file = read_run_file(workdir, name)
     return file, task_state(workdir, file.last or run)
 
 

@@ -5,7 +5,7 @@ import time
 from psyrun import journal, rows
 from psyrun.runfile import Run
 from psyrun.state import read_partial
-from psyrun.workdir import Workdir
+from psyrun.workdir import Workdir, job_of
 
 
 class Follower:
@@ -36,14 +36,15 @@ class Follower:
     def counts(self) -> tuple[int, int]:
         """Return the rows done and failed so far."""
         done = failed = 0
-        for job in self.run.jobs:
-            if job in self._finished:
-                continue
-            partial = read_partial(self.workdir.partial_info(job))
-            if partial is not None:
-                self._finished[job] = rows.count(partial.done)
-                continue
-            for path in self.workdir.journals(job):
+        infos = {job_of(path): path for path in self.workdir.partial_infos()}
+        for job, path in infos.items():
+            if job in self.run.jobs and job not in self._finished:
+                partial = read_partial(path)
+                if partial is not None:
+                    self._finished[job] = rows.count(partial.done)
+        for path in self.workdir.journals():
+            job = job_of(path)
+            if job in self.run.jobs and job not in self._finished:
                 journal_done, journal_failed = journal.counts(path)
                 done += journal_done
                 failed += journal_failed

@@ -36,7 +36,7 @@ def specified(plan: Plan, run: Run, names: Sequence[str]) -> Iterator[Job]:
             timeout=task.timeout,
             max_failures=task.max_failures,
             time_limit=time_limit,
-            requeue=task.requeue,
+            requeue=task.requeue if task.scheduler.can_requeue else None,
             balanced=task.backend.balanced,
             flock=task.flock,
         )

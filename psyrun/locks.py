@@ -30,6 +30,8 @@ LEASE_SECONDS = 60.0
 
 _BEATS_PER_LEASE = 6
 _POLL_SECONDS = 0.05
+_MOST_POLL_SECONDS = 1.0
+_SLOWER = 1.05
 
 CheckHeld = Callable[[], None]
 """Raises LockedError if the lock is no longer held."""
@@ -41,6 +43,11 @@ Hold = AbstractContextManager[CheckHeld]
 def now() -> str:
     """Return the time, in UTC, as ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def seconds_since(moment: str) -> float:
+    """Tell how long ago a moment was that `now` told."""
+    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
 
 
 @contextmanager
@@ -185,9 +192,10 @@ def _take(lease: "SoftFileLease") -> bool:
 
 def _wait(lease: "SoftFileLease", seconds: float) -> bool:
     """Try until some seconds are over, and once more after that."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, _POLL_SECONDS
     while not (taken := _take(lease)) and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(_SLOWER * pause, _MOST_POLL_SECONDS)
     return taken
 
 

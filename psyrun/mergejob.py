@@ -16,7 +16,8 @@ from psyrun.submitted import Queue, ends_of
 from psyrun.tasks import TaskDef, load_frozen
 from psyrun.workdir import Workdir
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 3600.0
+"""A command may read gigabytes while it holds the task."""
 
 
 def merge_job(workdir: Workdir, number: int, folder: Path) -> int:
@@ -40,8 +41,10 @@ def merge_job(workdir: Workdir, number: int, folder: Path) -> int:
     with holding(workdir, workdir.root.name, _PATIENCE_SECONDS) as check_held:
         file = read_run_file(workdir, workdir.root.name)
         run = next((run for run in file.runs if run.number == number), None)
-        if run is None or not run.jobs:
+        if run is None or not run.jobs or file.last is None:
             raise WorkdirError(f"run {number} is no longer known in {workdir.run_file}")
+        if file.last.number != number:  # what it needs may go when that one is merged
+            raise WorkdirError(f"run {number} was followed by run {file.last.number}")
         job = read_job(workdir, next(iter(run.jobs)))
         task = load_frozen(frozen_code(workdir.code(run.code)), Path(job.taskdir))
         run = dataclasses.replace(run, ends=_ends(task, workdir.root.name, run))

@@ -18,7 +18,7 @@ from psyrun.present import Present, accepting, forgetting, look
 from psyrun.resultfile import is_intact, refers_to_files
 from psyrun.rows import Ranges, RowState
 from psyrun.runfile import RunFile
-from psyrun.scheduler import Limits
+from psyrun.scheduler import Limits, qualified_name
 from psyrun.submitted import Seen
 from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir, index_of, job_name
@@ -162,7 +162,8 @@ def _workers_to_add(plan: Plan, workdir: Workdir) -> int:
     They join where rows are shared, and evaluate what was submitted.
     """
     last = plan.file.last
-    if last is None or not is_as_submitted(plan):
+    mine = last is not None and last.scheduler == qualified_name(plan.task.scheduler)
+    if last is None or not mine or not is_as_submitted(plan):
         return 0
     try:
         balanced = read_job(workdir, next(iter(last.jobs))).balanced

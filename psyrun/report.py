@@ -68,7 +68,8 @@ def success(outcome: Outcome, seconds: float) -> str:
         return f"{name}: up to date{accepted}, {rows.text(outcome.done)} in {outcome.result}"
     from psyrun.units import duration
 
-    took = f" in {duration(seconds)}" if plan.action is Action.EVALUATE else ""
+    evaluated = plan.action is Action.EVALUATE or outcome.run is not None
+    took = f" in {duration(seconds)}" if evaluated else ""
     empty = " (the parameter space has no rows)" if not outcome.done else ""
     return f"{name}: done{took}, {rows.text(outcome.done)} in {outcome.result}{empty}{accepted}"
 
@@ -85,8 +86,9 @@ def complaint(outcome: Outcome, workdir: Workdir) -> Iterator[str]:
     name = outcome.plan.task.name
     if outcome.untried:
         reasons = sorted({in_a_line(failure.error) for failure in outcome.job_failures})
-        for reason in reasons or [_why_it_ended(outcome, workdir)]:
-            yield f"{name}: {rows.text(outcome.untried)} had no turn: {reason}"
+        first, *others = reasons or [_why_it_ended(outcome, workdir)]
+        yield f"{name}: {rows.text(outcome.untried)} had no turn: {first}"
+        yield from (f"  {reason}" for reason in others)
     if not outcome.failed and not outcome.missing:
         yield f"{name}: all rows are done, but there is no result; merge with: psy run {name}"
         if outcome.run is not None:

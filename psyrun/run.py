@@ -132,7 +132,9 @@ def prepare(
         If the task cannot be run.
     """
     file = read_run_file(workdir, task.name)
-    seen = _seen(task, file, queue or Queue(task.taskdir, task.scheduler), must_know=verify)
+    queue = queue or Queue(task.taskdir)
+    queue.know(task.scheduler)
+    seen = _seen(task, file, queue, must_know=verify)
     if seen.run is not None:
         file = file.with_run(seen.run)
     plan = make_plan(task, workdir, file, keep=keep, force=force, seen=seen, verify=verify)
@@ -262,11 +264,12 @@ def _add_workers(plan: Plan, workdir: Workdir) -> Outcome:
     write_jobs(workdir, specified(plan, run, names))
     jobs = {**run.jobs, **dict.fromkeys(names)}
     size = min(len(names), plan.limits.array or len(names)) if run.array_size else None
-    run = dataclasses.replace(run, jobs=jobs, merge_job=None, array_size=size)
+    run = dataclasses.replace(run, jobs=jobs, array_size=size)
     write_run_file(workdir, plan.file.with_run(run))
     outcome = _submit(plan, workdir, plan.file, run)
-    if former_merge is not None:
-        plan.task.scheduler.kill(former_merge)
+    new_merge = outcome.submitted.merge_job if outcome.submitted else None
+    if former_merge not in (None, new_merge):
+        plan.task.scheduler.kill(str(former_merge))
     return outcome
 
 
@@ -314,7 +317,8 @@ def note_found(plan: Plan, workdir: Workdir) -> None:
         return
     if read_run_file(workdir, plan.task.name) != plan.file:
         write_run_file(workdir, plan.file)
-    if run.merge_job is None and None not in run.jobs.values():
+    mine = run.scheduler == qualified_name(plan.task.scheduler)
+    if mine and run.merge_job is None and None not in run.jobs.values():
         submission.submit(
             plan.task,
             workdir,
@@ -350,7 +354,7 @@ def come_of(plan: Plan, workdir: Workdir, state: TaskState, result: Path | None)
     outcome.job_failures = list(job_failures(workdir, list(run.jobs)))
     mine = [source for source in state.sources if run_of(source.job) == run.number]
     settled = rows.joined(pair for source in mine for pair in (*source.done, *source.failed))
-    outcome.untried = max(0, rows.count(plan.todo) - rows.count(settled))
+    outcome.untried = rows.count(rows.without(plan.todo, settled))
     return outcome
 
 

@@ -162,8 +162,9 @@ class RunFile:
 
     def with_run(self, run: Run) -> "RunFile":
         """Return the file with a run added, or replaced if its number is known."""
-        others = tuple(r for r in self.runs if r.number != run.number)
-        return dataclasses.replace(self, runs=(*others, run))
+        known = [r.number for r in self.runs]
+        runs = tuple(run if r.number == run.number else r for r in self.runs)
+        return dataclasses.replace(self, runs=runs if run.number in known else (*runs, run))
 
 
 def read_run_file(workdir: Workdir, task: str) -> RunFile:

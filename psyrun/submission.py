@@ -122,9 +122,10 @@ def _name(task: str, run: Run, jobs: Sequence[str]) -> str:
     It ends with the run's token, also where a scheduler would cut the name.
     """
     task = task[:_MOST_CHARACTERS]
-    job = f"{run.number}-{MERGE}" if jobs[0] == MERGE else jobs[0]
-    if not run.array_size or jobs[0] == MERGE:
-        return f"{task}-{job}.{run.token}"
+    if jobs[0] == MERGE:  # one for each number of jobs: workers may be added to a run
+        return f"{task}-{run.number}-{MERGE}-{len(run.jobs)}.{run.token}"
+    if not run.array_size:
+        return f"{task}-{jobs[0]}.{run.token}"
     first = index_of(jobs[0])
     return f"{task}-{run.number}{f'-{first}' if first else ''}.{run.token}"
 
@@ -156,8 +157,8 @@ def merge_submission(task: TaskDef, workdir: Workdir, run: Run) -> Submission:
     where = ("--merge", str(run.number), "--folder", str(Path.cwd()))
     folder = str(workdir.root.absolute())
     asked = _asked(task)
-    asked.pop("requeue", None)
-    asked.pop("throttle", None)
+    for of_jobs in ("requeue", "signal", "throttle"):
+        asked.pop(of_jobs, None)
     return Submission(
         name=_name(task.name, run, [MERGE]),
         jobs=(MERGE,),

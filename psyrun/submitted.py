@@ -67,6 +67,13 @@ class Queue:
         if present is not None:
             self._made[qualified_name(present)] = present
 
+    def know(self, present: Scheduler) -> None:
+        """Use a scheduler that is at hand, where none could be made by its name."""
+        name = qualified_name(present)
+        if self._made.setdefault(name, present) is present:
+            self._asked.pop(name, None)
+            self._told.pop(name, None)
+
     def scheduler(self, name: str) -> Scheduler:
         """Return the scheduler of that class, `module:Class`."""
         if name not in self._made:
@@ -80,10 +87,11 @@ class Queue:
             if run is not None and is_open(run):
                 wanted.setdefault(run.scheduler, set()).update(_ids(run))
         for name, ids in wanted.items():
-            if not ids <= self._asked.get(name, set()):
-                self._asked[name] = ids
+            asked = self._asked.setdefault(name, set())
+            if not ids <= asked:
+                asked |= ids
                 try:
-                    self._told[name] = self.scheduler(name).query(ids)
+                    self._told[name] = self.scheduler(name).query(asked)
                 except SchedulerError as err:
                     self._told[name] = err
 

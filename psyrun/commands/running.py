@@ -18,7 +18,7 @@ from psyrun.commands.turns import in_turn, note_no_tasks
 from psyrun.exceptions import TaskError
 from psyrun.filedigests import seconds_to_settle
 from psyrun.loading import forgetting_local_modules
-from psyrun.locks import read_holder
+from psyrun.locks import read_holder, seconds_since
 from psyrun.plan import Action, Plan, is_as_submitted, job_names
 from psyrun.progress import Bar
 from psyrun.run import (
@@ -128,8 +128,7 @@ def run_task(
         check_writable(plan)
         if plan.action in (Action.EVALUATE, Action.ADD_WORKERS, Action.MERGE):
             show_note(report.announcement(plan))
-        waits = plan.action is Action.REFUSE_RUNNING and is_as_submitted(plan)
-        if wish.wait and awaited is not None and waits:
+        if wish.wait and awaited is not None and plan.action is Action.REFUSE_RUNNING:
             awaited.append(plan)
             return True
         bar = Bar(rows.count(plan.todo), task.name)
@@ -140,6 +139,10 @@ def run_task(
 
         try:
             outcome = carry_out(plan, workdir, on_progress, command)
+        except BaseException as err:
+            if not isinstance(err, Exception) and not is_local(task):
+                show_note(f"{task.name}: jobs may have been submitted: psy status {task.name}")
+            raise
         finally:
             bar.close()
     if outcome.ok:
@@ -154,10 +157,19 @@ def run_task(
 def _await(plan: Plan) -> bool:
     """Wait for the jobs of a task; return whether its result stands then."""
     task, workdir = plan.task, workdir_of(plan.task)
-    began = time.monotonic()
     bar = Bar(rows.count(plan.todo), task.name)
+    before: list[int] = []
+
+    def on_progress(done: int, failed: int) -> None:
+        if not before:  # what the run had come to before this command
+            before.append(done + failed)
+            bar.total += done + failed
+        bar.update(done, failed)
+
     try:
-        file, state = wait(workdir, task.name, task.taskdir, bar.update)
+        file, state = wait(
+            workdir, task.name, lambda: Queue(task.taskdir, task.scheduler), on_progress
+        )
     except (KeyboardInterrupt, SystemExit):
         show_note(f"{task.name}: the jobs go on; wait again with: psy run --wait {task.name}")
         raise
@@ -166,9 +178,11 @@ def _await(plan: Plan) -> bool:
     whole = is_whole(file, state)
     outcome = come_of(plan, workdir, state, plan.resultfile if whole else None)
     if whole:
-        click.echo(report.success(outcome, time.monotonic() - began))
+        click.echo(report.success(outcome, seconds_since(state.run.when)))
     else:
         _complain(outcome, workdir)
+    if plan.action is Action.REFUSE_RUNNING and not is_as_submitted(plan):
+        show_note(f"{task.name}: that is of what was submitted; it was edited since")
     return whole
 
 

@@ -199,7 +199,7 @@ class Scheduler(ABC):
             state = _STATES.get(status.status, JobState.RUNNING)
             of_array = known not in ids and index.isdecimal()
             indices = ((int(index), int(index) + 1),) if of_array else None
-            found.append(JobInfo(array if of_array else known, state, "", status.name, indices))
+            found.append(JobInfo(array if of_array else known, state, indices=indices))
         return found
 
     def find(self, names: Collection[str]) -> dict[str, str]:

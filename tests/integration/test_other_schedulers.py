@@ -50,7 +50,7 @@ def test_jobs_are_submitted_and_a_merge_job_makes_the_result(queued):
     assert queued.result("far") == {"a": [*range(6)], "y": [a * a for a in range(6)]}
     asked = [path.read_text() for path in (queued.tasks / "queue").iterdir()]
     assert all("'timelimit': '1h'" in text for text in asked)
-    assert any(text.startswith("far-1-merge.") for text in asked)
+    assert any(text.startswith("far-1-merge-3.") for text in asked)
 
 
 def test_while_jobs_run_a_second_run_starts_nothing(queued):

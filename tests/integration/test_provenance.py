@@ -162,6 +162,8 @@ def test_status_json_of_a_task_that_was_never_run(square):
         "running": False,
         "holder": None,
         "stale": [],
+        "jobs": {},
+        "job_notes": [],
         "why": [],
         "runs": [],
         "warnings": [],

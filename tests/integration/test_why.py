@@ -1,5 +1,6 @@
 """What `psy status --why`, `psy run --dry-run` and `psy diff` tell of a change."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -7,6 +8,8 @@ import sys
 
 import pytest
 
+from psyrun.runfile import read_run_file, write_run_file
+from psyrun.workdir import Workdir
 from tests.background import SCHEDULER
 from tests.waiting import until
 
@@ -290,17 +293,18 @@ def queued(project):
 
 
 def test_status_counts_what_was_submitted_while_it_runs(queued):
-    assert queued.psy("status").out == "far: running, 2 of 4 rows done\n"
+    assert queued.psy("status").out == "far: running, 2 of 4 rows done, 1 RUNNING\n"
     edit(queued, "a * a", "-a", "task_far.py")
     assert queued.psy("status").out == (
-        "far: running, 2 of 4 rows done, `execute` changed since it was submitted\n"
+        "far: running, 2 of 4 rows done, 1 RUNNING, `execute` changed since it was submitted\n"
     )
 
 
 def test_status_tells_of_a_space_that_changed_while_it_runs(queued):
     edit(queued, "range(4)", "range(9)", "task_far.py")
     assert queued.psy("status").out == (
-        "far: running, 2 of 4 rows done, the parameter space changed since it was submitted\n"
+        "far: running, 2 of 4 rows done, 1 RUNNING, "
+        "the parameter space changed since it was submitted\n"
     )
 
 
@@ -320,6 +324,14 @@ class Racing(Background):
         return super().get_jobs()
 '''
 )
+
+
+def forget_ends(folder):
+    """Let it be open again how the jobs ended, so that the scheduler is asked."""
+    workdir = Workdir(folder)
+    file = read_run_file(workdir, "far")
+    assert file.last is not None
+    write_run_file(workdir, file.with_run(dataclasses.replace(file.last, ends={})))
 
 
 @pytest.mark.parametrize(
@@ -344,6 +356,7 @@ def test_another_run_that_ends_meanwhile_is_seen_whole(project, command, said):
     (project.tasks / "own_scheduler.py").write_text("import sys\n" + RACING)
     assert project.psy("run").code == 0
     until(lambda: "up to date" in project.psy("status").out)
+    forget_ends(project.workdir("far"))
     edit(project, "from own_scheduler import Racing as scheduler", "", path.name)
     edit(project, "'y': a", "'y': -a", path.name)
     (project.tasks / "race").touch()

@@ -79,7 +79,7 @@ def test_only_jobs_without_an_id_are_submitted(task, workdir):
     assert rest.jobs == ("3-2", "3-3")
     assert set(submission.names("far", run)) == {
         f"far-3-2.{run.token}",
-        f"far-3-merge.{run.token}",
+        f"far-3-merge-4.{run.token}",
     }
 
 

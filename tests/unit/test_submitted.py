@@ -127,7 +127,7 @@ def test_silence_is_told():
 
 
 def test_jobs_without_an_id_are_found_by_name():
-    Told.names = {"one-1.abc": "30", "one-1-2.abc": "31", "one-1-merge.abc": "32"}
+    Told.names = {"one-1.abc": "30", "one-1-2.abc": "31", "one-1-merge-4.abc": "32"}
     run = run_of(dict.fromkeys(ARRAY), merge_job=None, array_size=2)
     seen = Queue(Path(), Told()).look("one", run)
     assert seen.run is not None
