@@ -31,6 +31,14 @@ class JobState(StrEnum):
         return self not in (JobState.PENDING, JobState.SUSPENDED, JobState.RUNNING)
 
 
+def unknown_state(word: str) -> tuple[JobState, str]:
+    """Tell how a job is that is listed with a word nobody knows: it runs, that is the reason.
+
+    Taken for one that has ended, it would be submitted a second time.
+    """
+    return JobState.RUNNING, word
+
+
 UNSATISFIABLE = "DependencyNeverSatisfied"
 """The reason of a pending job that waits for what can no longer happen, as Slurm calls it."""
 

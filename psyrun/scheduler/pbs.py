@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from psyrun import machine
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import options
-from psyrun.scheduler.base import JobInfo, JobState, Limits
+from psyrun.scheduler.base import JobInfo, JobState, Limits, unknown_state
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.jobscripts import Request, script
 from psyrun.scheduler.numbers import number_of, printed_id, split_id
@@ -179,14 +179,10 @@ class PBS(BatchScheduler):
         jobs = dict(_parse_full(output))
         of_arrays = {_array(match) for match in jobs if match[2]}
         for match, known in jobs.items():
-            state = _STATES.get(known.get("job_state", ""))
-            if state is None or (match[2] == "" and _array(match) in of_arrays):
+            if match[2] == "" and _array(match) in of_arrays:
                 continue  # an array as a whole, whose jobs are told one by one
             indices = ((int(match[2]), int(match[2]) + 1),) if match[2] else None
-            state, reason = _ended(known.get("Exit_status"), state)
-            if known["job_state"] == "H":
-                reason = "Dependency" if "depend" in known else "held"
-            yield JobInfo(_array(match), state, reason, known.get("Job_Name", ""), indices)
+            yield JobInfo(_array(match), *_state(known), known.get("Job_Name", ""), indices)
 
     def limits(self, scheduler_args: Mapping[str, Any] | None = None) -> Limits:  # noqa: ARG002
         """Ask how much may be submitted; see `Scheduler.limits`."""
@@ -228,10 +224,21 @@ def _parse_full(output: str) -> Iterator[tuple[re.Match[str], dict[str, str]]]:
             yield match, known
 
 
-def _ended(status: str | None, state: JobState) -> tuple[JobState, str]:
+def _state(known: Mapping[str, str]) -> tuple[JobState, str]:
+    """Tell how a job is, and why, by what is said of it."""
+    letter = known.get("job_state", "")
+    if letter not in _STATES:
+        return unknown_state(letter)
+    if letter == "H":
+        return JobState.PENDING, "Dependency" if "depend" in known else "held"
+    state = _STATES[letter]
+    return _ended(known.get("Exit_status")) if state is JobState.COMPLETED else (state, "")
+
+
+def _ended(status: str | None) -> tuple[JobState, str]:
     """Tell how a job that has ended did, by its exit status."""
-    if state is not JobState.COMPLETED or status in (None, "0"):
-        return state, ""
+    if status in (None, "0"):
+        return JobState.COMPLETED, ""
     if status == _OUT_OF_TIME:
         return JobState.TIMEOUT, ""
     killed = status in _KILLED

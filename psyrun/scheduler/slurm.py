@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from psyrun import machine
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import options
-from psyrun.scheduler.base import JobInfo, JobState, Limits
+from psyrun.scheduler.base import JobInfo, JobState, Limits, unknown_state
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.jobscripts import Request, script
 from psyrun.scheduler.numbers import parse_indices
@@ -73,7 +73,7 @@ _STATES = {
     "RESV_DEL_HOLD": JobState.PENDING,
     "REVOKED": JobState.CANCELLED,
     "SIGNALING": JobState.RUNNING,
-    "SPECIAL_EXIT": JobState.FAILED,
+    "SPECIAL_EXIT": JobState.PENDING,
     "STAGE_OUT": JobState.RUNNING,
     "STOPPED": JobState.SUSPENDED,
 }
@@ -276,11 +276,13 @@ def parse_accounting(output: str) -> Iterator[JobInfo]:
 def _jobs(jobid: str, state: str, reason: str, name: str) -> Iterator[JobInfo]:
     """Make of a line what it tells; nothing if it is none."""
     found = _ID.fullmatch(jobid)
-    known = _STATES.get(state) or JobState.__members__.get(state)
-    if found and known:
+    if found:
         array, index, listed = found.groups()
         indices = parse_indices(listed if index is None else index)
-        yield JobInfo(array, known, "" if reason == "None" else reason, name, indices)
+        why = "" if reason == "None" else reason
+        known = _STATES.get(state) or JobState.__members__.get(state)
+        told = (known, why) if known else unknown_state(state)
+        yield JobInfo(array, *told, name, indices)
 
 
 def _overlaps(job: JobInfo, others: Iterable[JobInfo]) -> bool:

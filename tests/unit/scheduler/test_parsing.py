@@ -46,14 +46,19 @@ class TestSlurm:
             ("NODE_FAIL", JobState.NODE_FAIL),
             ("OUT_OF_MEMORY", JobState.OUT_OF_MEMORY),
             ("REQUEUED", PENDING),
+            ("SPECIAL_EXIT", PENDING),  # requeued and held
             ("SUSPENDED", JobState.SUSPENDED),
         ],
     )
     def test_states_are_those_that_are_told_apart(self, state, known):
         assert [job.state for job in Slurm().parse_status(f"1|{state}|None|n")] == [known]
 
-    def test_an_unknown_state_is_passed_over(self):
-        assert list(Slurm().parse_status("1|NEWSTATE|None|n")) == []
+    def test_an_unknown_state_is_no_end(self):
+        listed = Slurm().parse_status("1|NEWSTATE|None|n\n2_[3-4]|?|Held|n")
+        assert list(listed) == [
+            JobInfo("1", RUNNING, "NEWSTATE", "n"),
+            JobInfo("2", RUNNING, "?", "n", ((3, 5),)),
+        ]
 
     def test_accounting_tells_by_whom_a_job_was_cancelled(self):
         (job,) = parse_accounting("12_3|CANCELLED by 1000|n\n12_3.batch|x\n")
@@ -142,6 +147,13 @@ class TestPBS:
         output = f"Job Id: 1.s\n    job_state = F\n    Exit_status = {status}\n"
         assert [job.state for job in PBS().parse_status(output)] == [state]
 
+    def test_an_unknown_state_is_no_end(self):
+        output = "Job Id: 1.s\n    job_state = Y\nJob Id: 2.s\n    Job_Name = n\n"
+        assert list(PBS().parse_status(output)) == [
+            JobInfo("1.s", RUNNING, "Y"),
+            JobInfo("2.s", RUNNING, "", "n"),
+        ]
+
     @pytest.mark.parametrize("jobid", ["12.server.example", "12[].server", "12"])
     def test_the_id_of_a_submission(self, jobid):
         assert PBS().parse_id(f"qsub: waiting\n{jobid}\n") == jobid
@@ -160,6 +172,11 @@ class TestLSF:
             JobInfo("9", JobState.FAILED, "", "a^b", ((0, 1),)),
         ]
 
+    def test_an_unknown_state_is_no_end(self):
+        assert list(LSF().parse_status("8^3^NEW^ended(7)^m[3]\n")) == [
+            JobInfo("8", RUNNING, "NEW", "m", ((2, 3),))
+        ]
+
     def test_the_id_of_a_submission(self):
         said = "Mapping group\nJob <12> is submitted to default queue <normal>.\n"
         assert LSF().parse_id(said) == "12"
@@ -173,11 +190,13 @@ class TestSqsub:
         output = (
             " jobid  queue state ncpus nodes time command\n ------ ----- ----- -----\n"
             " 160079 serial *Q 1 - 15s /usr/bin/env PSYRUN_JOB=task.1 /bin/bash /x y.sh\n"
-            " 160080 mpi R 8 - 2h ./other\n2400 CPUs total, 474 idle\n"
+            " 160080 mpi R 8 - 2h ./other\n 160081 mpi Y 8 - 2h ./other\n"
+            "2400 CPUs total, 474 idle\n"
         )
         assert list(Sqsub().parse_status(output)) == [
             JobInfo("160079", PENDING, "Dependency", "task.1"),
             JobInfo("160080", RUNNING, "", ""),
+            JobInfo("160081", RUNNING, "Y", ""),
         ]
 
     def test_it_has_no_throttle_as_it_has_no_arrays(self):
