@@ -160,9 +160,9 @@ class Slurm(BatchScheduler):
         """Return the command that tells about jobs; see `BatchScheduler.status_command`.
 
         Asked by user and not by id: Slurm refuses to answer at all for an id that it has
-        forgotten.
+        forgotten. `-a` because it hides the jobs of hidden partitions.
         """
-        return ["squeue", "-h", "-u", str(os.getuid()), "-t", "all", "-o", "%i|%T|%r|%j"]
+        return ["squeue", "-a", "-h", "-u", str(os.getuid()), "-t", "all", "-o", "%i|%T|%r|%j"]
 
     def parse_status(self, output: str) -> Iterator[JobInfo]:
         """Read what squeue printed; see `BatchScheduler.parse_status`."""

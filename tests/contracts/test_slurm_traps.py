@@ -60,6 +60,12 @@ def test_long_lists_of_indices_are_not_cut(slurm, system, tmp_path):
     assert known(slurm, jobid, JobState.PENDING) == set(range(1, 90, 2))
 
 
+def test_jobs_of_hidden_partitions_are_seen(slurm, system, tmp_path):
+    system.set(hidden=True)
+    jobid = slurm.submit(WAITS_LONG, tmp_path / "log")
+    until(lambda: states(slurm, jobid) == {JobState.RUNNING})
+
+
 def test_variables_of_the_user_change_nothing(slurm, system, tmp_path, monkeypatch):
     for name, value in {
         "SQUEUE_NAMES": "other",

@@ -91,9 +91,11 @@ def _expanded(pattern: str, number: int, index: int | None) -> str:
 
 
 def squeue(queue: Queue, argv: list[str]) -> int:
-    options = dict(getopt.getopt(argv, "hu:t:o:j:r")[0])
+    options = dict(getopt.getopt(argv, "ahu:t:o:j:r")[0])
     with queue.opened() as jobs:
         known = [job for job in jobs if not job.forgotten]
+    if queue.settings.get("hidden") and "-a" not in options:
+        known = []  # its only partition is a hidden one
     if "-j" in options and not any(job.id == options["-j"] for job in known):
         raise Refused(NO_SUCH_JOB)
     if names := os.environ.get("SQUEUE_NAMES"):
