@@ -170,7 +170,7 @@ class PBS(BatchScheduler):
 
     def _all(self) -> list[JobInfo]:
         """Ask for all jobs of this user, of PBS Pro also for those that have ended."""
-        listed = self._ask_past(["qselect"], "-u", machine.user()).split()
+        listed = self._ask_past(["qselect"], "-u", machine.login_name()).split()
         found = [match for match in map(_ID.fullmatch, listed) if match]
         return self.query([_array(match) for match in found])
 

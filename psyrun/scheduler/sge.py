@@ -95,7 +95,7 @@ class SGE(BatchScheduler):
 
     def status_command(self) -> list[str]:
         """Return the command that tells about jobs; see `BatchScheduler.status_command`."""
-        return ["qstat", "-xml", "-u", machine.user(), "-s", "prs"]
+        return ["qstat", "-xml", "-u", machine.login_name(), "-s", "prs"]
 
     def parse_status(self, output: str) -> Iterator[JobInfo]:
         """Read what qstat printed; see `BatchScheduler.parse_status`."""

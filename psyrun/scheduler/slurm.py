@@ -233,7 +233,7 @@ class Slurm(BatchScheduler):
 
     def _submit_limits(self, asked: Mapping[str, Any]) -> Iterator[int]:
         """Ask accounting for how many jobs this user may have submitted."""
-        user = f"user={machine.user()}"
+        user = f"user={machine.login_name()}"
         columns = "format=account,maxsubmitjobs,grpsubmitjobs,defaultqos"
         try:
             output = self.ask(["sacctmgr", "-n", "-P", "show", "assoc", "where", user, columns])

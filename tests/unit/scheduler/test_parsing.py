@@ -112,6 +112,11 @@ class TestGridEngine:
     def test_the_id_of_a_submission(self, said):
         assert SGE().parse_id(said) == "3"
 
+    def test_jobs_are_those_of_who_this_is_whatever_variables_say(self, monkeypatch):
+        for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+            monkeypatch.setenv(name, "somebody")
+        assert "somebody" not in SGE().status_command()
+
     def test_a_job_of_an_array_is_cancelled_by_its_task(self):
         assert SGE().kill_command("12_3") == ["qdel", "12.4"]
 
