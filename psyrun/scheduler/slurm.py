@@ -29,8 +29,8 @@ _SHORT = {
 
 _OPTIONS = frozenset(  # a table that can be read at a glance
     """
-    account acctg_freq batch bb bbf begin chdir cluster_constraint comment constraint
-    container contiguous core_spec cores_per_socket cpu_freq cpus_per_gpu cpus_per_task
+    account acctg_freq batch bb bbf begin chdir comment constraint container contiguous
+    core_spec cores_per_socket cpu_freq cpus_per_gpu cpus_per_task
     deadline delay_boot distribution exclude exclusive export export_file extra
     extra_node_info get_user_env gid gpu_bind gpu_freq gpus gpus_per_node gpus_per_socket
     gpus_per_task gres gres_flags hint hold ignore_pbs kill_on_invalid_dep licenses mail_type
@@ -46,7 +46,8 @@ _OPTIONS = frozenset(  # a table that can be read at a glance
 
 _REFUSED = {
     "array": "Psyrun makes the arrays; max_jobs sets how many jobs there are",
-    "clusters": "squeue would look for the jobs elsewhere; set the variable SLURM_CLUSTERS",
+    "cluster_constraint": "squeue would look for the jobs elsewhere",
+    "clusters": "squeue would look for the jobs elsewhere; run psy on that cluster",
     "dependency": "Psyrun sets what the merge job waits for",
     "error": "output and errors go into one log, see psy logs",
     "input": "jobs have no input",
@@ -79,10 +80,7 @@ _STATES = {
 }
 """States of Slurm that are one of those that Psyrun tells apart."""
 
-_HEADER = (
-    *("array", "clusters", "dependency", "error", "input", "job_name", "open_mode", "output"),
-    "wait",
-)
+_HEADER = ("array", "dependency", "error", "input", "job_name", "open_mode", "output", "wait")
 """What Psyrun decides for each job, whatever the environment says."""
 
 _VARIABLES = {"array": "ARRAY_INX", "mem": "MEM_PER_NODE", "time": "TIMELIMIT"}
@@ -92,6 +90,9 @@ _REQUEUE = frozenset({"SBATCH_REQUEUE", "SBATCH_NO_REQUEUE"})
 
 _MISLEADING = ("SQUEUE_", "SACCT_", "SCANCEL_")
 """Beginnings of variables that change what the other commands do; see squeue(1)."""
+
+_ELSEWHERE = frozenset({"SBATCH_CLUSTERS", "SBATCH_CLUSTER_CONSTRAINT", "SLURM_CLUSTERS"})
+"""Variables that name other clusters, whose jobs have ids that may be those of others here."""
 
 _ID = re.compile(r"(\d+)(?:_(?:(\d+)|\[([^\]%]*)(?:%\d+)?\]?))?(?:\+\d+)?(?:\.\w+)?")
 _FIELDS = 4
@@ -182,9 +183,12 @@ class Slurm(BatchScheduler):
         Variables of the user that would hide jobs, ask questions, or make of a submission what
         was not asked for are left out, and lists of indices are not cut. What sbatch takes from
         the environment is stronger than a job script, so what a request sets is left out there.
+        All commands mean the cluster of this machine: one that came to another cluster than
+        sbatch did would find no job, or somebody else's.
         """
+        here = {k: v for k, v in os.environ.items() if k not in _ELSEWHERE}
         if request is None:
-            kept = {k: v for k, v in os.environ.items() if not k.startswith(_MISLEADING)}
+            kept = {k: v for k, v in here.items() if not k.startswith(_MISLEADING)}
             return {**kept, "SLURM_BITSTR_LEN": "0"}
         asked = {
             _VARIABLES.get(name, name.upper()) for name in (*_HEADER, *self._options(request))
@@ -192,7 +196,7 @@ class Slurm(BatchScheduler):
         left_out = {f"SBATCH_{name}" for name in asked}
         if left_out & _REQUEUE:
             left_out |= _REQUEUE
-        return {k: v for k, v in os.environ.items() if k not in left_out}
+        return {k: v for k, v in here.items() if k not in left_out}
 
     def query(self, ids: Collection[str]) -> list[JobInfo]:
         """Tell all that is known of some jobs; see `Scheduler.query`.

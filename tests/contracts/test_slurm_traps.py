@@ -104,18 +104,30 @@ def test_how_much_may_be_submitted_is_asked(slurm, system, tmp_path):
     assert slurm.limits().jobs <= 16
 
 
-@pytest.mark.parametrize("name", ["clusters", "uid", "array", "job_name", "output", "wait"])
+@pytest.mark.parametrize(
+    "name", ["array", "cluster_constraint", "clusters", "job_name", "output", "uid", "wait"]
+)
 def test_what_would_hide_jobs_is_refused(name, slurm):
     with pytest.raises(SchedulerError, match=f"cannot set '{name}'"):
         slurm.check({name: "x"})
 
 
 def test_jobs_are_submitted_where_they_are_looked_for(slurm, monkeypatch):
-    monkeypatch.setenv("SBATCH_CLUSTERS", "other")
+    elsewhere = {"SBATCH_CLUSTERS", "SBATCH_CLUSTER_CONSTRAINT", "SLURM_CLUSTERS"}
+    for name in elsewhere:
+        monkeypatch.setenv(name, "other")
     monkeypatch.setenv("SBATCH_ACCOUNT", "mine")
     environment = slurm.environment(slurm.request(["true"], "log"))
-    assert "SBATCH_CLUSTERS" not in environment
     assert environment["SBATCH_ACCOUNT"] == "mine"
+    assert elsewhere.isdisjoint(environment)
+    assert elsewhere.isdisjoint(slurm.environment())
+
+
+@pytest.mark.parametrize("name", ["SBATCH_CLUSTERS", "SLURM_CLUSTERS"])
+def test_jobs_are_found_whatever_cluster_a_variable_names(name, slurm, monkeypatch, tmp_path):
+    monkeypatch.setenv(name, "other")
+    jobid = slurm.submit(WAITS_LONG, tmp_path / "log")
+    until(lambda: states(slurm, jobid) == {JobState.RUNNING})
 
 
 @pytest.mark.parametrize(
