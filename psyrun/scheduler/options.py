@@ -48,9 +48,12 @@ def resolved(
         if name in found:
             raise SchedulerError(f"scheduler_args has {given!r} twice, spelt differently")
         found[name] = value(job) if callable(value) else value
-    return {
-        name: value for name, value in found.items() if value is not None and value is not False
-    }
+    return {name: value for name, value in found.items() if not is_nothing(value)}
+
+
+def is_nothing(value: Any) -> bool:
+    """Tell whether a value asks for nothing, even where `psy-conf.py` asks for something."""
+    return value is None or value is False
 
 
 def _hint(name: str, known: Collection[str]) -> str:

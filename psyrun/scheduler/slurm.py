@@ -110,6 +110,7 @@ class Slurm(BatchScheduler):
 
     title = "Slurm"
     can_requeue: ClassVar[bool] = True
+    time_names: ClassVar[tuple[str, ...]] = ("timelimit", "time")
 
     def render(self, request: Request) -> str:
         """Write the job script; see `BatchScheduler.render`."""

@@ -155,6 +155,13 @@ def test_a_log_folder_that_goes_before_the_job_starts_fails_it(slurm, system, tm
     until(lambda: states(slurm, jobid) == {JobState.FAILED})
 
 
+@pytest.mark.parametrize("name", ["time", "timelimit"])
+def test_the_time_limit_is_known_by_both_its_names(name, slurm):
+    assert slurm.time_limit({name: "1h"}) == 3600
+    assert slurm.time_limit({name: None}) is None
+    assert slurm.time_limit({name: False}) is None
+
+
 def test_memory_is_written_as_sbatch_takes_it(slurm):
     def script(memory):
         return slurm.render(slurm.request(["true"], "log", asked={"memory": memory}))

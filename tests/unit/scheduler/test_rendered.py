@@ -131,6 +131,14 @@ def test_an_unlimited_time_asks_for_none(kind):
 
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
+def test_a_time_limit_that_depends_on_the_name_gets_the_name_that_the_job_has(kind):
+    scheduler = SCHEDULERS[kind]()
+    asked = {"timelimit": lambda name: {"task_1": "1h"}[name]}
+    scheduler.render(scheduler.request(["true"], "log", "task:1", asked=asked))
+    assert scheduler.time_limit(asked, "task:1") == 3600
+
+
+@pytest.mark.parametrize("kind", SCHEDULERS)
 def test_a_value_of_two_lines_is_refused(kind):
     name = "partition" if kind == "slurm" else "queue"
     with pytest.raises(SchedulerError, match="has to be one line"):
