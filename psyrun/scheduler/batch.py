@@ -185,7 +185,7 @@ class BatchScheduler(Scheduler):
 
     def get_status(self, jobid: str) -> JobStatus | None:
         """Tell how a job is; see `Scheduler.get_status`."""
-        array, index = split_id(jobid)
+        array, index = self.split(jobid)
         found = [
             job
             for job in self.query([array])
@@ -195,6 +195,10 @@ class BatchScheduler(Scheduler):
             return None
         live = [job for job in found if not job.state.final]
         return JobStatus(jobid, _letter(live or found), found[0].name)
+
+    def split(self, jobid: str) -> tuple[str, int | None]:
+        """Split the id of one job of an array into the array's id and the index."""
+        return split_id(jobid)
 
     def get_jobs(self) -> list[str]:
         """List the ids of the user's jobs; see `Scheduler.get_jobs`."""

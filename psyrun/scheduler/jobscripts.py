@@ -103,7 +103,7 @@ def script(
     setup = request.asked.get("setup")
     if callable(setup):
         setup = setup(request.name)
-    if setup is not None:
+    if not options.is_nothing(setup):
         lines += options.lines("setup", setup)
     words = " ".join(with_index(arg, request) for arg in request.args)
     return "\n".join([*lines, f"exec {words}", ""])

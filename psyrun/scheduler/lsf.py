@@ -11,7 +11,7 @@ from psyrun.scheduler import options
 from psyrun.scheduler.base import JobInfo, JobState, Limits, unknown_state
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.jobscripts import Request, script
-from psyrun.scheduler.numbers import number_of, printed_id, split_id
+from psyrun.scheduler.numbers import number_of, printed_id
 from psyrun.scheduler.units import megabytes, seconds
 
 _ARGS = frozenset(
@@ -129,7 +129,7 @@ class LSF(BatchScheduler):
 
     def kill_command(self, jobid: str) -> list[str]:
         """Return the command that cancels; see `BatchScheduler.kill_command`."""
-        array, index = split_id(jobid)
+        array, index = self.split(jobid)
         return ["bkill", array if index is None else f"{array}[{index + 1}]"]
 
     def is_harmless(self, command: Sequence[str], words: str) -> bool:
@@ -152,5 +152,5 @@ def _resources(asked: Mapping[str, Any]) -> Iterator[str]:
         memory = f"{megabytes(asked['memory'])}MB"
         yield f"-M {memory}"
         yield f'-R "rusage[mem={memory}]"'
-    if "gpus" in asked:
-        yield f'-gpu "num={options.count("gpus", asked["gpus"])}"'
+    if gpus := options.counted("gpus", asked):
+        yield f'-gpu "num={gpus}"'

@@ -1,6 +1,6 @@
 """Own `scheduler_args`: which there are, how a misspelt one is told, what values may be."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from psyrun.exceptions import SchedulerError
@@ -125,5 +125,19 @@ def count(name: str, value: Any) -> int:
     return int(value)
 
 
-Directive = Callable[[Any], Iterable[str]]
-"""Turns the value of one of the `scheduler_args` into words of the job script's header."""
+_MAY_BE_NONE = frozenset({"gpus"})
+"""What a job may need 0 of."""
+
+
+def counted(name: str, asked: Mapping[str, Any]) -> int:
+    """Return a number that is asked for, 0 if none is; some may be 0, which asks for nothing.
+
+    Raises
+    ------
+    SchedulerError
+        If it is no such number.
+    """
+    value = asked.get(name)
+    if value is None or (name in _MAY_BE_NONE and str(value) == "0"):
+        return 0
+    return count(name, value)

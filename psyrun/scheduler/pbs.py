@@ -4,6 +4,7 @@ The facts are from qsub(1B), qstat(1B), qselect(1B) and qdel(1B) of OpenPBS (PBS
 Torque.
 """
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -101,6 +102,21 @@ class PBS(BatchScheduler):
         except SchedulerError:
             return False
 
+    @cached_property
+    def _servers(self) -> frozenset[str]:
+        """The names of the servers that are asked."""
+        told = self.ask(["qstat", "-B", "-f"])
+        return frozenset(re.findall(r"^Server:\s*(\S+)", told, re.MULTILINE))
+
+    def split(self, jobid: str) -> tuple[str, int | None]:
+        """Split an id; see `BatchScheduler.split`. A server's name may end like an index."""
+        array, index = split_id(jobid)
+        if index is not None:
+            with contextlib.suppress(SchedulerError):
+                if jobid.partition(".")[2] in self._servers:
+                    return jobid, None
+        return array, index
+
     def render(self, request: Request) -> str:
         """Write the job script; see `BatchScheduler.render`.
 
@@ -191,7 +207,7 @@ class PBS(BatchScheduler):
 
     def kill_command(self, jobid: str) -> list[str]:
         """Return the command that cancels; see `BatchScheduler.kill_command`."""
-        array, index = split_id(jobid)
+        array, index = self.split(jobid)
         return ["qdel", array.replace("[]", f"[{index}]") if index is not None else array]
 
     def is_harmless(self, command: Sequence[str], words: str) -> bool:
@@ -273,8 +289,5 @@ def _torque_resources(asked: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _counts(asked: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    return [
-        f"{to}={options.count(name, asked[name])}"
-        for name, to in names.items()
-        if name in asked
-    ]
+    counted = {to: options.counted(name, asked) for name, to in names.items()}
+    return [f"{to}={number}" for to, number in counted.items() if number]

@@ -118,9 +118,10 @@ class Slurm(BatchScheduler):
         redirect = any(c in request.output for c in "\\\n")
         header.append(_directive("output", "/dev/null" if redirect else _pattern(request)))
         asked = self._options(request)
-        throttle = asked.pop("throttle", None)
+        throttle = options.counted("throttle", asked)
+        asked.pop("throttle", None)
         if request.size is not None:
-            at_a_time = f"%{options.count('throttle', throttle)}" if throttle else ""
+            at_a_time = f"%{throttle}" if throttle else ""
             header.append(_directive("array", f"0-{request.size - 1}{at_a_time}"))
         if request.depends_on:
             header.append(_directive("dependency", ":".join(["afterany", *request.depends_on])))
@@ -134,6 +135,8 @@ class Slurm(BatchScheduler):
         found.pop("setup", None)
         if request.asked.get("requeue") is False:  # which is not what leaving it to Slurm is
             found["no_requeue"] = True
+        if {"requeue", "no_requeue"} <= {*found}:
+            raise SchedulerError("scheduler_args has requeue and no_requeue: leave one out")
         found = options.one_of(_SHORT, found)
         if "time" in found:
             limit = seconds(found["time"])
@@ -227,14 +230,30 @@ class Slurm(BatchScheduler):
         return list(parse_accounting(output))
 
     def limits(self, scheduler_args: Mapping[str, Any] | None = None) -> Limits:
-        """Ask how much may be submitted; see `Scheduler.limits`."""
-        config = dict(_CONFIG.findall(self.ask(["scontrol", "show", "config"])))
+        """Ask how much may be submitted; see `Scheduler.limits`.
+
+        Where MaxArraySize is 0, there are no arrays, as `submit_array` then says.
+        """
+        config = self._config()
         array = _number(config.get("MaxArraySize"))
         most = [n - 1 for n in [_number(config.get("MaxJobCount"))] if n]
         if "limits" in config.get("AccountingStorageEnforce", ""):
             asked = options.one_of(_SHORT, scheduler_args or {})
             most += [limit - self._queued() for limit in self._submit_limits(asked)]
         return Limits(array or None, max(1, min(most) - 1) if most else None)
+
+    def _config(self) -> dict[str, str]:
+        """Ask how Slurm is configured."""
+        return dict(_CONFIG.findall(self.ask(["scontrol", "show", "config"])))
+
+    def _submit_as_it_is(self, request: Request) -> str:
+        try:
+            return super()._submit_as_it_is(request)
+        except SchedulerError as err:
+            refused = request.size is not None and "Invalid job array" in str(err)
+            if not refused or self._config().get("MaxArraySize") != "0":
+                raise
+            raise NotImplementedError("this Slurm has no job arrays") from err
 
     def _submit_limits(self, asked: Mapping[str, Any]) -> Iterator[int]:
         """Ask accounting for how many jobs this user may have submitted."""

@@ -98,5 +98,5 @@ def _options(asked: Mapping[str, Any]) -> Iterator[str]:
     for name, option in {"n_cpus": "-n", "n_nodes": "-N"}.items():
         if name in asked:
             yield from (option, str(options.count(name, asked[name])))
-    if "gpus" in asked:
-        yield f"--gpp={options.count('gpus', asked['gpus'])}"
+    if gpus := options.counted("gpus", asked):
+        yield f"--gpp={gpus}"

@@ -146,6 +146,14 @@ def test_an_array_that_is_too_large_is_refused_in_words(
     assert slurm.get_jobs() == []
 
 
+def test_where_slurm_has_no_arrays_jobs_are_submitted_one_by_one(slurm, system, tmp_path):
+    system.set(MaxArraySize=0)
+    assert slurm.limits().array is None
+    with pytest.raises(NotImplementedError, match="no job arrays"):
+        slurm.submit_array(1, ["true"], tmp_path / "log-%a")
+    assert slurm.get_jobs() == []
+
+
 def test_a_log_folder_that_goes_before_the_job_starts_fails_it(slurm, system, tmp_path):
     (tmp_path / "logs").mkdir()
     system.hold()
@@ -153,6 +161,12 @@ def test_a_log_folder_that_goes_before_the_job_starts_fails_it(slurm, system, tm
     shutil.rmtree(tmp_path / "logs")
     system.release()
     until(lambda: states(slurm, jobid) == {JobState.FAILED})
+
+
+def test_a_job_cannot_both_come_back_and_not(slurm):
+    with pytest.raises(SchedulerError, match="requeue and no_requeue"):
+        slurm.check({"requeue": True, "no_requeue": True})
+    slurm.check({"requeue": False, "no_requeue": True})
 
 
 @pytest.mark.parametrize("name", ["time", "timelimit"])

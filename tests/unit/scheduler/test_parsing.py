@@ -167,6 +167,15 @@ class TestPBS:
         assert PBS().kill_command("12[].server_3") == ["qdel", "12[3].server"]
         assert PBS().kill_command("12.server_0") == ["qdel", "12.server"]
 
+    def test_the_end_of_a_servers_name_is_no_index(self, tmp_path, monkeypatch):
+        qstat = tmp_path / "qstat"
+        qstat.write_text("#!/bin/sh\necho 'Server: pbs_1'\necho '    server_state = Active'\n")
+        qstat.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        assert PBS().kill_command("12[].pbs_1") == ["qdel", "12[].pbs_1"]
+        assert PBS().kill_command("12.pbs_1") == ["qdel", "12.pbs_1"]
+        assert PBS().kill_command("12[].pbs_1_3") == ["qdel", "12[3].pbs_1"]
+
 
 class TestLSF:
     def test_jobs_and_jobs_of_arrays(self):
