@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from psyrun.exceptions import SchedulerError
-from psyrun.taskfiles import close_matches
+from psyrun.words import close_matches
 
 SHARED = ("throttle", "setup")
 """What every scheduler with job scripts takes: see `BatchScheduler`."""
