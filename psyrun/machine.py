@@ -115,6 +115,20 @@ def user() -> str:
         return str(os.getuid())
 
 
+def login_name() -> str:
+    """Return the name, or the number, that this process' user has for the system.
+
+    Schedulers know jobs by it. It is what `id -un` prints: `LOGNAME` and `USER`, which `user`
+    believes, may be those of somebody else under su, sudo -E or in a container.
+    """
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
 def process_start(pid: int) -> str | None:
     """Tell when a process of this machine started; None if there is no such process.
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from psyrun.exceptions import TaskError
-from psyrun.taskfiles import close_matches
 from psyrun.version import __version__
+from psyrun.words import close_matches
 
 PYTHON = "python"
 """The name that stands for the interpreter."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from psyrun.exceptions import TaskError, TaskWarning
+from psyrun.words import close_matches
 
 CONF = "psy-conf.py"
 CONF_MODULE = "psy_conf"
@@ -65,13 +66,6 @@ def find_task_file(taskdir: str | os.PathLike[str], name: str) -> Path:
     if name in files:
         return files[name]
     raise TaskError(f"there is no task {name!r} in {taskdir}{suggestion(name, list(files))}")
-
-
-def close_matches(name: str, known: list[str], cutoff: float = 0.6) -> list[str]:
-    """Find the known name that is most like one, if any is at least as like as `cutoff`."""
-    import difflib
-
-    return difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
 
 
 def suggestion(name: str, known: list[str]) -> str:

@@ -23,13 +23,13 @@ from psyrun.store.known import is_misnamed
 from psyrun.taskfiles import (
     CONF,
     CONF_MODULE,
-    close_matches,
     declared,
     find_task_file,
     find_task_files,
     name_from,
     unused_names,
 )
+from psyrun.words import close_matches
 from psyrun.workdir import Workdir
 
 _CLOSE = 0.8

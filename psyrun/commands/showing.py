@@ -15,8 +15,8 @@ from psyrun.results.export import check_target, export
 from psyrun.results.summary import summarize
 from psyrun.results.table import row_columns, sorted_rows, summary_lines, table_lines
 from psyrun.rows import RowState, text
-from psyrun.taskfiles import close_matches
 from psyrun.units import printable
+from psyrun.words import close_matches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

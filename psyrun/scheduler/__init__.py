@@ -8,6 +8,7 @@ from psyrun.scheduler.base import (
     Limits,
     Scheduler,
     qualified_name,
+    scheduler_errors,
 )
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.local import ImmediateRun
@@ -32,4 +33,5 @@ __all__ = [
     "Slurm",
     "Sqsub",
     "qualified_name",
+    "scheduler_errors",
 ]

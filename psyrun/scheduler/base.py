@@ -1,11 +1,14 @@
 """Own the interface of schedulers; know nothing of tasks, nor of any one scheduler."""
 
+import contextlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
+
+from psyrun.exceptions import SchedulerError
 
 
 class JobState(StrEnum):
@@ -26,6 +29,14 @@ class JobState(StrEnum):
     def final(self) -> bool:
         """Whether the job has ended."""
         return self not in (JobState.PENDING, JobState.SUSPENDED, JobState.RUNNING)
+
+
+def unknown_state(word: str) -> tuple[JobState, str]:
+    """Tell how a job is that is listed with a word nobody knows: it runs, that is the reason.
+
+    Taken for one that has ended, it would be submitted a second time.
+    """
+    return JobState.RUNNING, word
 
 
 UNSATISFIABLE = "DependencyNeverSatisfied"
@@ -245,3 +256,40 @@ _STATES: Mapping[str, JobState] = {
 def qualified_name(scheduler: Scheduler) -> str:
     """Name a scheduler's class as `module:Class`, by which it is made again."""
     return f"{type(scheduler).__module__}:{type(scheduler).__qualname__}"
+
+
+@contextlib.contextmanager
+def scheduler_errors(scheduler: Scheduler) -> Iterator[None]:
+    """Turn whatever a scheduler raises into a SchedulerError that names its class.
+
+    A NotImplementedError, which says that there are no arrays, stays what it is.
+
+    Raises
+    ------
+    SchedulerError
+        If the scheduler raises one, or any other exception.
+
+    Examples
+    --------
+    >>> from psyrun import ImmediateRun
+    >>> with scheduler_errors(ImmediateRun()):
+    ...     raise KeyError("queue")
+    Traceback (most recent call last):
+        ...
+    psyrun.exceptions.SchedulerError: ImmediateRun raised KeyError: 'queue'
+    """
+    try:
+        yield
+    except (NotImplementedError, SchedulerError):
+        raise
+    except Exception as err:
+        title = type(scheduler).__qualname__
+        raise SchedulerError(f"{title} raised {_told(err)}") from err
+
+
+def _told(error: Exception) -> str:
+    """Tell an exception in one line: its class and its message, or what a command said."""
+    said = getattr(error, "stderr", None) or ""  # of a CalledProcessError, which holds it back
+    said = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+    words = " ".join(f"{error} {said}".split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__

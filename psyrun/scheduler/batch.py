@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from psyrun.exceptions import SchedulerError
 from psyrun.files import replacing
+from psyrun.scheduler import options
 from psyrun.scheduler.base import (
     UNSATISFIABLE,
     JobInfo,
@@ -45,6 +46,8 @@ class BatchScheduler(Scheduler):
     ended_words : tuple of str
         What it says, in small letters, when it refuses a submission that depends on a job that
         has ended; none if it takes such a dependency as met.
+    time_names : tuple of str
+        What the time limit is called in `scheduler_args`.
     submit_seconds : float
         How long a submission may take: a scheduler that is full lets it wait for some minutes
         before it refuses.
@@ -56,6 +59,7 @@ class BatchScheduler(Scheduler):
     has_arrays: ClassVar[bool] = True
     reads_stdin: ClassVar[bool] = False
     ended_words: ClassVar[tuple[str, ...]] = ()
+    time_names: ClassVar[tuple[str, ...]] = ("timelimit",)
     submit_seconds: ClassVar[float] = 300.0
     ask_seconds: ClassVar[float] = 60.0
 
@@ -181,7 +185,7 @@ class BatchScheduler(Scheduler):
 
     def get_status(self, jobid: str) -> JobStatus | None:
         """Tell how a job is; see `Scheduler.get_status`."""
-        array, index = split_id(jobid)
+        array, index = self.split(jobid)
         found = [
             job
             for job in self.query([array])
@@ -191,6 +195,10 @@ class BatchScheduler(Scheduler):
             return None
         live = [job for job in found if not job.state.final]
         return JobStatus(jobid, _letter(live or found), found[0].name)
+
+    def split(self, jobid: str) -> tuple[str, int | None]:
+        """Split the id of one job of an array into the array's id and the index."""
+        return split_id(jobid)
 
     def get_jobs(self) -> list[str]:
         """List the ids of the user's jobs; see `Scheduler.get_jobs`."""
@@ -215,10 +223,12 @@ class BatchScheduler(Scheduler):
     ) -> float | None:
         """Tell for how many seconds a job may run; see `Scheduler.time_limit`."""
         asked = {**self.USER_DEFAULT_ARGS, **(scheduler_args or {})}
-        limit = asked.get("timelimit")
-        if callable(limit):
-            limit = limit(name)
-        return None if limit is None else seconds(limit)
+        for given, limit in asked.items():
+            if str(given).replace("-", "_") in self.time_names:
+                value = limit(plain_name(name)) if callable(limit) else limit
+                if not options.is_nothing(value):
+                    return seconds(value)
+        return None
 
     def check(self, scheduler_args: Mapping[str, Any]) -> None:
         """Raise a SchedulerError if something cannot be asked for; see `Scheduler.check`."""

@@ -14,6 +14,12 @@ from psyrun.scheduler import options
 _PLAIN = re.compile(r"[^A-Za-z0-9._-]")
 _INDEX = "%a"
 _LONGEST = 200
+_DEAF = "trap '' USR1 USR2"
+"""What lets a warning of the scheduler pass that comes before the job can listen.
+
+Until then it would end the shell, or Python as it starts. What is ignored stays so after exec,
+until the job installs handlers of its own.
+"""
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def script(
     before : iterable of str
         Lines of shell before everything else.
     """
-    lines = ["#!/bin/bash", *header, *before]
+    lines = ["#!/bin/bash", *header, _DEAF, *before]
     if request.size is not None:
         lines.append(f"index={index}")
     if redirect:
@@ -97,7 +103,7 @@ def script(
     setup = request.asked.get("setup")
     if callable(setup):
         setup = setup(request.name)
-    if setup is not None:
+    if not options.is_nothing(setup):
         lines += options.lines("setup", setup)
     words = " ".join(with_index(arg, request) for arg in request.args)
     return "\n".join([*lines, f"exec {words}", ""])

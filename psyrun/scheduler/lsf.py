@@ -8,10 +8,10 @@ from math import ceil
 from typing import Any, ClassVar
 
 from psyrun.scheduler import options
-from psyrun.scheduler.base import JobInfo, JobState, Limits
+from psyrun.scheduler.base import JobInfo, JobState, Limits, unknown_state
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.jobscripts import Request, script
-from psyrun.scheduler.numbers import number_of, printed_id, split_id
+from psyrun.scheduler.numbers import number_of, printed_id
 from psyrun.scheduler.units import megabytes, seconds
 
 _ARGS = frozenset(
@@ -115,13 +115,13 @@ class LSF(BatchScheduler):
             fields = line.split("^", 4)
             if len(fields) != 5 or not (fields[0].isdecimal() and fields[1].isdecimal()):
                 continue
-            state, index = _STATES.get(fields[2]), int(fields[1])
-            if state is None:
-                continue
-            waits = state is JobState.PENDING and fields[3].strip() not in ("", "-")
+            index, known = int(fields[1]), _STATES.get(fields[2])
+            waits = known is JobState.PENDING and fields[3].strip() not in ("", "-")
+            reason = "Dependency" if waits else ""
+            told = (known, reason) if known else unknown_state(fields[2])
             name = fields[4].removesuffix(f"[{index}]") if index else fields[4]
             indices = ((index - 1, index),) if index else None
-            yield JobInfo(fields[0], state, "Dependency" if waits else "", name, indices)
+            yield JobInfo(fields[0], *told, name, indices)
 
     def limits(self, scheduler_args: Mapping[str, Any] | None = None) -> Limits:  # noqa: ARG002
         """Ask how much may be submitted; see `Scheduler.limits`."""
@@ -129,7 +129,7 @@ class LSF(BatchScheduler):
 
     def kill_command(self, jobid: str) -> list[str]:
         """Return the command that cancels; see `BatchScheduler.kill_command`."""
-        array, index = split_id(jobid)
+        array, index = self.split(jobid)
         return ["bkill", array if index is None else f"{array}[{index + 1}]"]
 
     def is_harmless(self, command: Sequence[str], words: str) -> bool:
@@ -152,5 +152,5 @@ def _resources(asked: Mapping[str, Any]) -> Iterator[str]:
         memory = f"{megabytes(asked['memory'])}MB"
         yield f"-M {memory}"
         yield f'-R "rusage[mem={memory}]"'
-    if "gpus" in asked:
-        yield f'-gpu "num={options.count("gpus", asked["gpus"])}"'
+    if gpus := options.counted("gpus", asked):
+        yield f'-gpu "num={gpus}"'

@@ -1,10 +1,10 @@
 """Own `scheduler_args`: which there are, how a misspelt one is told, what values may be."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from psyrun.exceptions import SchedulerError
-from psyrun.taskfiles import close_matches
+from psyrun.words import close_matches
 
 SHARED = ("throttle", "setup")
 """What every scheduler with job scripts takes: see `BatchScheduler`."""
@@ -48,9 +48,12 @@ def resolved(
         if name in found:
             raise SchedulerError(f"scheduler_args has {given!r} twice, spelt differently")
         found[name] = value(job) if callable(value) else value
-    return {
-        name: value for name, value in found.items() if value is not None and value is not False
-    }
+    return {name: value for name, value in found.items() if not is_nothing(value)}
+
+
+def is_nothing(value: Any) -> bool:
+    """Tell whether a value asks for nothing, even where `psy-conf.py` asks for something."""
+    return value is None or value is False
 
 
 def _hint(name: str, known: Collection[str]) -> str:
@@ -122,5 +125,19 @@ def count(name: str, value: Any) -> int:
     return int(value)
 
 
-Directive = Callable[[Any], Iterable[str]]
-"""Turns the value of one of the `scheduler_args` into words of the job script's header."""
+_MAY_BE_NONE = frozenset({"gpus"})
+"""What a job may need 0 of."""
+
+
+def counted(name: str, asked: Mapping[str, Any]) -> int:
+    """Return a number that is asked for, 0 if none is; some may be 0, which asks for nothing.
+
+    Raises
+    ------
+    SchedulerError
+        If it is no such number.
+    """
+    value = asked.get(name)
+    if value is None or (name in _MAY_BE_NONE and str(value) == "0"):
+        return 0
+    return count(name, value)

@@ -4,6 +4,7 @@ The facts are from qsub(1B), qstat(1B), qselect(1B) and qdel(1B) of OpenPBS (PBS
 Torque.
 """
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 from psyrun import machine
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import options
-from psyrun.scheduler.base import JobInfo, JobState, Limits
+from psyrun.scheduler.base import JobInfo, JobState, Limits, unknown_state
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.jobscripts import Request, script
 from psyrun.scheduler.numbers import number_of, printed_id, split_id
@@ -101,6 +102,21 @@ class PBS(BatchScheduler):
         except SchedulerError:
             return False
 
+    @cached_property
+    def _servers(self) -> frozenset[str]:
+        """The names of the servers that are asked."""
+        told = self.ask(["qstat", "-B", "-f"])
+        return frozenset(re.findall(r"^Server:\s*(\S+)", told, re.MULTILINE))
+
+    def split(self, jobid: str) -> tuple[str, int | None]:
+        """Split an id; see `BatchScheduler.split`. A server's name may end like an index."""
+        array, index = split_id(jobid)
+        if index is not None:
+            with contextlib.suppress(SchedulerError):
+                if jobid.partition(".")[2] in self._servers:
+                    return jobid, None
+        return array, index
+
     def render(self, request: Request) -> str:
         """Write the job script; see `BatchScheduler.render`.
 
@@ -170,7 +186,7 @@ class PBS(BatchScheduler):
 
     def _all(self) -> list[JobInfo]:
         """Ask for all jobs of this user, of PBS Pro also for those that have ended."""
-        listed = self._ask_past(["qselect"], "-u", machine.user()).split()
+        listed = self._ask_past(["qselect"], "-u", machine.login_name()).split()
         found = [match for match in map(_ID.fullmatch, listed) if match]
         return self.query([_array(match) for match in found])
 
@@ -179,14 +195,10 @@ class PBS(BatchScheduler):
         jobs = dict(_parse_full(output))
         of_arrays = {_array(match) for match in jobs if match[2]}
         for match, known in jobs.items():
-            state = _STATES.get(known.get("job_state", ""))
-            if state is None or (match[2] == "" and _array(match) in of_arrays):
+            if match[2] == "" and _array(match) in of_arrays:
                 continue  # an array as a whole, whose jobs are told one by one
             indices = ((int(match[2]), int(match[2]) + 1),) if match[2] else None
-            state, reason = _ended(known.get("Exit_status"), state)
-            if known["job_state"] == "H":
-                reason = "Dependency" if "depend" in known else "held"
-            yield JobInfo(_array(match), state, reason, known.get("Job_Name", ""), indices)
+            yield JobInfo(_array(match), *_state(known), known.get("Job_Name", ""), indices)
 
     def limits(self, scheduler_args: Mapping[str, Any] | None = None) -> Limits:  # noqa: ARG002
         """Ask how much may be submitted; see `Scheduler.limits`."""
@@ -195,7 +207,7 @@ class PBS(BatchScheduler):
 
     def kill_command(self, jobid: str) -> list[str]:
         """Return the command that cancels; see `BatchScheduler.kill_command`."""
-        array, index = split_id(jobid)
+        array, index = self.split(jobid)
         return ["qdel", array.replace("[]", f"[{index}]") if index is not None else array]
 
     def is_harmless(self, command: Sequence[str], words: str) -> bool:
@@ -228,10 +240,21 @@ def _parse_full(output: str) -> Iterator[tuple[re.Match[str], dict[str, str]]]:
             yield match, known
 
 
-def _ended(status: str | None, state: JobState) -> tuple[JobState, str]:
+def _state(known: Mapping[str, str]) -> tuple[JobState, str]:
+    """Tell how a job is, and why, by what is said of it."""
+    letter = known.get("job_state", "")
+    if letter not in _STATES:
+        return unknown_state(letter)
+    if letter == "H":
+        return JobState.PENDING, "Dependency" if "depend" in known else "held"
+    state = _STATES[letter]
+    return _ended(known.get("Exit_status")) if state is JobState.COMPLETED else (state, "")
+
+
+def _ended(status: str | None) -> tuple[JobState, str]:
     """Tell how a job that has ended did, by its exit status."""
-    if state is not JobState.COMPLETED or status in (None, "0"):
-        return state, ""
+    if status in (None, "0"):
+        return JobState.COMPLETED, ""
     if status == _OUT_OF_TIME:
         return JobState.TIMEOUT, ""
     killed = status in _KILLED
@@ -266,8 +289,5 @@ def _torque_resources(asked: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _counts(asked: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    return [
-        f"{to}={options.count(name, asked[name])}"
-        for name, to in names.items()
-        if name in asked
-    ]
+    counted = {to: options.counted(name, asked) for name, to in names.items()}
+    return [f"{to}={number}" for to, number in counted.items() if number]

@@ -14,7 +14,7 @@ from psyrun.scheduler import options
 from psyrun.scheduler.base import JobInfo, JobState, Limits
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.jobscripts import Request, script
-from psyrun.scheduler.numbers import number_of, parse_indices, printed_id, split_id
+from psyrun.scheduler.numbers import number_of, parse_indices, printed_id
 from psyrun.scheduler.units import clock, megabytes, seconds
 
 _ARGS = frozenset(
@@ -95,7 +95,7 @@ class SGE(BatchScheduler):
 
     def status_command(self) -> list[str]:
         """Return the command that tells about jobs; see `BatchScheduler.status_command`."""
-        return ["qstat", "-xml", "-u", machine.user(), "-s", "prs"]
+        return ["qstat", "-xml", "-u", machine.login_name(), "-s", "prs"]
 
     def parse_status(self, output: str) -> Iterator[JobInfo]:
         """Read what qstat printed; see `BatchScheduler.parse_status`."""
@@ -119,7 +119,7 @@ class SGE(BatchScheduler):
 
     def kill_command(self, jobid: str) -> list[str]:
         """Return the command that cancels; see `BatchScheduler.kill_command`."""
-        array, index = split_id(jobid)
+        array, index = self.split(jobid)
         return ["qdel", array if index is None else f"{array}.{index + 1}"]
 
     def is_harmless(self, command: Sequence[str], words: str) -> bool:
@@ -142,8 +142,8 @@ def _resources(asked: Mapping[str, Any]) -> Iterator[str]:
         yield f"-l h_rt={clock(limit)}"
     if "memory" in asked:
         yield f"-l h_vmem={ceil(megabytes(asked['memory']) / cpus)}M"
-    if "gpus" in asked:
-        yield f"-l gpu={options.count('gpus', asked['gpus'])}"
+    if gpus := options.counted("gpus", asked):
+        yield f"-l gpu={gpus}"
 
 
 def _state(letters: str) -> tuple[JobState, str]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from psyrun import machine
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import options
-from psyrun.scheduler.base import JobInfo, JobState, Limits
+from psyrun.scheduler.base import JobInfo, JobState, Limits, unknown_state
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.jobscripts import Request, script
 from psyrun.scheduler.numbers import parse_indices
@@ -29,8 +29,8 @@ _SHORT = {
 
 _OPTIONS = frozenset(  # a table that can be read at a glance
     """
-    account acctg_freq batch bb bbf begin chdir cluster_constraint comment constraint
-    container contiguous core_spec cores_per_socket cpu_freq cpus_per_gpu cpus_per_task
+    account acctg_freq batch bb bbf begin chdir comment constraint container contiguous
+    core_spec cores_per_socket cpu_freq cpus_per_gpu cpus_per_task
     deadline delay_boot distribution exclude exclusive export export_file extra
     extra_node_info get_user_env gid gpu_bind gpu_freq gpus gpus_per_node gpus_per_socket
     gpus_per_task gres gres_flags hint hold ignore_pbs kill_on_invalid_dep licenses mail_type
@@ -46,7 +46,8 @@ _OPTIONS = frozenset(  # a table that can be read at a glance
 
 _REFUSED = {
     "array": "Psyrun makes the arrays; max_jobs sets how many jobs there are",
-    "clusters": "squeue would look for the jobs elsewhere; set the variable SLURM_CLUSTERS",
+    "cluster_constraint": "squeue would look for the jobs elsewhere",
+    "clusters": "squeue would look for the jobs elsewhere; run psy on that cluster",
     "dependency": "Psyrun sets what the merge job waits for",
     "error": "output and errors go into one log, see psy logs",
     "input": "jobs have no input",
@@ -73,16 +74,13 @@ _STATES = {
     "RESV_DEL_HOLD": JobState.PENDING,
     "REVOKED": JobState.CANCELLED,
     "SIGNALING": JobState.RUNNING,
-    "SPECIAL_EXIT": JobState.FAILED,
+    "SPECIAL_EXIT": JobState.PENDING,
     "STAGE_OUT": JobState.RUNNING,
     "STOPPED": JobState.SUSPENDED,
 }
 """States of Slurm that are one of those that Psyrun tells apart."""
 
-_HEADER = (
-    *("array", "clusters", "dependency", "error", "input", "job_name", "open_mode", "output"),
-    "wait",
-)
+_HEADER = ("array", "dependency", "error", "input", "job_name", "open_mode", "output", "wait")
 """What Psyrun decides for each job, whatever the environment says."""
 
 _VARIABLES = {"array": "ARRAY_INX", "mem": "MEM_PER_NODE", "time": "TIMELIMIT"}
@@ -92,6 +90,9 @@ _REQUEUE = frozenset({"SBATCH_REQUEUE", "SBATCH_NO_REQUEUE"})
 
 _MISLEADING = ("SQUEUE_", "SACCT_", "SCANCEL_")
 """Beginnings of variables that change what the other commands do; see squeue(1)."""
+
+_ELSEWHERE = frozenset({"SBATCH_CLUSTERS", "SBATCH_CLUSTER_CONSTRAINT", "SLURM_CLUSTERS"})
+"""Variables that name other clusters, whose jobs have ids that may be those of others here."""
 
 _ID = re.compile(r"(\d+)(?:_(?:(\d+)|\[([^\]%]*)(?:%\d+)?\]?))?(?:\+\d+)?(?:\.\w+)?")
 _FIELDS = 4
@@ -109,6 +110,7 @@ class Slurm(BatchScheduler):
 
     title = "Slurm"
     can_requeue: ClassVar[bool] = True
+    time_names: ClassVar[tuple[str, ...]] = ("timelimit", "time")
 
     def render(self, request: Request) -> str:
         """Write the job script; see `BatchScheduler.render`."""
@@ -116,9 +118,10 @@ class Slurm(BatchScheduler):
         redirect = any(c in request.output for c in "\\\n")
         header.append(_directive("output", "/dev/null" if redirect else _pattern(request)))
         asked = self._options(request)
-        throttle = asked.pop("throttle", None)
+        throttle = options.counted("throttle", asked)
+        asked.pop("throttle", None)
         if request.size is not None:
-            at_a_time = f"%{options.count('throttle', throttle)}" if throttle else ""
+            at_a_time = f"%{throttle}" if throttle else ""
             header.append(_directive("array", f"0-{request.size - 1}{at_a_time}"))
         if request.depends_on:
             header.append(_directive("dependency", ":".join(["afterany", *request.depends_on])))
@@ -132,6 +135,8 @@ class Slurm(BatchScheduler):
         found.pop("setup", None)
         if request.asked.get("requeue") is False:  # which is not what leaving it to Slurm is
             found["no_requeue"] = True
+        if {"requeue", "no_requeue"} <= {*found}:
+            raise SchedulerError("scheduler_args has requeue and no_requeue: leave one out")
         found = options.one_of(_SHORT, found)
         if "time" in found:
             limit = seconds(found["time"])
@@ -160,9 +165,9 @@ class Slurm(BatchScheduler):
         """Return the command that tells about jobs; see `BatchScheduler.status_command`.
 
         Asked by user and not by id: Slurm refuses to answer at all for an id that it has
-        forgotten.
+        forgotten. `-a` because it hides the jobs of hidden partitions.
         """
-        return ["squeue", "-h", "-u", str(os.getuid()), "-t", "all", "-o", "%i|%T|%r|%j"]
+        return ["squeue", "-a", "-h", "-u", str(os.getuid()), "-t", "all", "-o", "%i|%T|%r|%j"]
 
     def parse_status(self, output: str) -> Iterator[JobInfo]:
         """Read what squeue printed; see `BatchScheduler.parse_status`."""
@@ -182,9 +187,12 @@ class Slurm(BatchScheduler):
         Variables of the user that would hide jobs, ask questions, or make of a submission what
         was not asked for are left out, and lists of indices are not cut. What sbatch takes from
         the environment is stronger than a job script, so what a request sets is left out there.
+        All commands mean the cluster of this machine: one that came to another cluster than
+        sbatch did would find no job, or somebody else's.
         """
+        here = {k: v for k, v in os.environ.items() if k not in _ELSEWHERE}
         if request is None:
-            kept = {k: v for k, v in os.environ.items() if not k.startswith(_MISLEADING)}
+            kept = {k: v for k, v in here.items() if not k.startswith(_MISLEADING)}
             return {**kept, "SLURM_BITSTR_LEN": "0"}
         asked = {
             _VARIABLES.get(name, name.upper()) for name in (*_HEADER, *self._options(request))
@@ -192,7 +200,7 @@ class Slurm(BatchScheduler):
         left_out = {f"SBATCH_{name}" for name in asked}
         if left_out & _REQUEUE:
             left_out |= _REQUEUE
-        return {k: v for k, v in os.environ.items() if k not in left_out}
+        return {k: v for k, v in here.items() if k not in left_out}
 
     def query(self, ids: Collection[str]) -> list[JobInfo]:
         """Tell all that is known of some jobs; see `Scheduler.query`.
@@ -222,8 +230,11 @@ class Slurm(BatchScheduler):
         return list(parse_accounting(output))
 
     def limits(self, scheduler_args: Mapping[str, Any] | None = None) -> Limits:
-        """Ask how much may be submitted; see `Scheduler.limits`."""
-        config = dict(_CONFIG.findall(self.ask(["scontrol", "show", "config"])))
+        """Ask how much may be submitted; see `Scheduler.limits`.
+
+        Where MaxArraySize is 0, there are no arrays, as `submit_array` then says.
+        """
+        config = self._config()
         array = _number(config.get("MaxArraySize"))
         most = [n - 1 for n in [_number(config.get("MaxJobCount"))] if n]
         if "limits" in config.get("AccountingStorageEnforce", ""):
@@ -231,9 +242,22 @@ class Slurm(BatchScheduler):
             most += [limit - self._queued() for limit in self._submit_limits(asked)]
         return Limits(array or None, max(1, min(most) - 1) if most else None)
 
+    def _config(self) -> dict[str, str]:
+        """Ask how Slurm is configured."""
+        return dict(_CONFIG.findall(self.ask(["scontrol", "show", "config"])))
+
+    def _submit_as_it_is(self, request: Request) -> str:
+        try:
+            return super()._submit_as_it_is(request)
+        except SchedulerError as err:
+            refused = request.size is not None and "Invalid job array" in str(err)
+            if not refused or self._config().get("MaxArraySize") != "0":
+                raise
+            raise NotImplementedError("this Slurm has no job arrays") from err
+
     def _submit_limits(self, asked: Mapping[str, Any]) -> Iterator[int]:
         """Ask accounting for how many jobs this user may have submitted."""
-        user = f"user={machine.user()}"
+        user = f"user={machine.login_name()}"
         columns = "format=account,maxsubmitjobs,grpsubmitjobs,defaultqos"
         try:
             output = self.ask(["sacctmgr", "-n", "-P", "show", "assoc", "where", user, columns])
@@ -276,11 +300,13 @@ def parse_accounting(output: str) -> Iterator[JobInfo]:
 def _jobs(jobid: str, state: str, reason: str, name: str) -> Iterator[JobInfo]:
     """Make of a line what it tells; nothing if it is none."""
     found = _ID.fullmatch(jobid)
-    known = _STATES.get(state) or JobState.__members__.get(state)
-    if found and known:
+    if found:
         array, index, listed = found.groups()
         indices = parse_indices(listed if index is None else index)
-        yield JobInfo(array, known, "" if reason == "None" else reason, name, indices)
+        why = "" if reason == "None" else reason
+        known = _STATES.get(state) or JobState.__members__.get(state)
+        told = (known, why) if known else unknown_state(state)
+        yield JobInfo(array, *told, name, indices)
 
 
 def _overlaps(job: JobInfo, others: Iterable[JobInfo]) -> bool:

@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any, ClassVar
 
 from psyrun.scheduler import options
-from psyrun.scheduler.base import JobInfo, JobState
+from psyrun.scheduler.base import JobInfo, JobState, unknown_state
 from psyrun.scheduler.batch import BatchScheduler
 from psyrun.scheduler.jobscripts import Request, script
 from psyrun.scheduler.numbers import printed_id
@@ -72,10 +72,10 @@ class Sqsub(BatchScheduler):
         """Read what sqjobs printed; see `BatchScheduler.parse_status`."""
         for line in output.split("\n"):
             match = _ROW.fullmatch(line)
-            if match and match[2] in _STATES:
-                state, reason = _STATES[match[2]]
+            if match:
+                told = _STATES.get(match[2]) or unknown_state(match[2])
                 name = re.search(rf"{_MARK}([\w.-]+)", line)
-                yield JobInfo(match[1], state, reason, name[1] if name else "")
+                yield JobInfo(match[1], *told, name[1] if name else "")
 
     def kill_command(self, jobid: str) -> list[str]:
         """Return the command that cancels; see `BatchScheduler.kill_command`."""
@@ -98,5 +98,5 @@ def _options(asked: Mapping[str, Any]) -> Iterator[str]:
     for name, option in {"n_cpus": "-n", "n_nodes": "-N"}.items():
         if name in asked:
             yield from (option, str(options.count(name, asked[name])))
-    if "gpus" in asked:
-        yield f"--gpp={options.count('gpus', asked['gpus'])}"
+    if gpus := options.counted("gpus", asked):
+        yield f"--gpp={gpus}"

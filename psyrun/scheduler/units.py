@@ -31,7 +31,7 @@ def seconds(limit: Any) -> float | None:
     Raises
     ------
     SchedulerError
-        If it is none of these.
+        If it is none of these, or not above 0.
 
     Notes
     -----
@@ -42,18 +42,19 @@ def seconds(limit: Any) -> float | None:
     >>> [seconds(limit) for limit in ("1h30m", "1:30:00", "90:00", 90, "0-1:30")]
     [5400.0, 5400.0, 5400.0, 5400.0, 5400.0]
     """
-    if isinstance(limit, timedelta):
-        return limit.total_seconds()
     text = str(limit).strip().lower()
     if text in _ENDLESS:
         return None
-    if _SUMS.fullmatch(text):
-        return sum(float(number) * _UNITS[unit] for number, unit in _SUM.findall(text))
-    total = _clock_seconds(text)
-    if not total:
+    if isinstance(limit, timedelta):
+        total = limit.total_seconds()
+    elif _SUMS.fullmatch(text):
+        total = sum(float(number) * _UNITS[unit] for number, unit in _SUM.findall(text))
+    else:
+        total = _clock_seconds(text)
+    if total <= 0:  # to Slurm, 0 is no limit
         raise SchedulerError(
             f"timelimit is {limit!r}, but should be like '1h30m', '1:30:00', '2-12:00:00' or a "
-            "number of minutes"
+            "number of minutes, and above 0"
         )
     return total
 

@@ -124,6 +124,16 @@ class BatchContract(SchedulerContract):
             until(partial(self.ended, scheduler, jobid))
         assert (tmp_path / "log").read_text() == "x y\n" * 3
 
+    def test_a_warning_that_comes_early_ends_no_job(self, scheduler, tmp_path):
+        code = "import os; os.kill(os.getpid(), 10); os.kill(os.getpid(), 12); print(1)"
+        jobid = scheduler.submit(
+            [*PYTHON, code],
+            str(tmp_path / "log"),
+            scheduler_args={"setup": "kill -USR1 $$; kill -USR2 $$; echo 0"},
+        )
+        until(lambda: self.ended(scheduler, jobid))
+        assert (tmp_path / "log").read_text() == "0\n1\n"
+
     def test_what_all_schedulers_take_is_taken(self, scheduler, tmp_path):
         asked = {"timelimit": "1h", "memory": "50M", "n_cpus": 1, "n_nodes": 1}
         jobid = scheduler.submit(

@@ -60,6 +60,12 @@ def test_long_lists_of_indices_are_not_cut(slurm, system, tmp_path):
     assert known(slurm, jobid, JobState.PENDING) == set(range(1, 90, 2))
 
 
+def test_jobs_of_hidden_partitions_are_seen(slurm, system, tmp_path):
+    system.set(hidden=True)
+    jobid = slurm.submit(WAITS_LONG, tmp_path / "log")
+    until(lambda: states(slurm, jobid) == {JobState.RUNNING})
+
+
 def test_variables_of_the_user_change_nothing(slurm, system, tmp_path, monkeypatch):
     for name, value in {
         "SQUEUE_NAMES": "other",
@@ -98,18 +104,30 @@ def test_how_much_may_be_submitted_is_asked(slurm, system, tmp_path):
     assert slurm.limits().jobs <= 16
 
 
-@pytest.mark.parametrize("name", ["clusters", "uid", "array", "job_name", "output", "wait"])
+@pytest.mark.parametrize(
+    "name", ["array", "cluster_constraint", "clusters", "job_name", "output", "uid", "wait"]
+)
 def test_what_would_hide_jobs_is_refused(name, slurm):
     with pytest.raises(SchedulerError, match=f"cannot set '{name}'"):
         slurm.check({name: "x"})
 
 
 def test_jobs_are_submitted_where_they_are_looked_for(slurm, monkeypatch):
-    monkeypatch.setenv("SBATCH_CLUSTERS", "other")
+    elsewhere = {"SBATCH_CLUSTERS", "SBATCH_CLUSTER_CONSTRAINT", "SLURM_CLUSTERS"}
+    for name in elsewhere:
+        monkeypatch.setenv(name, "other")
     monkeypatch.setenv("SBATCH_ACCOUNT", "mine")
     environment = slurm.environment(slurm.request(["true"], "log"))
-    assert "SBATCH_CLUSTERS" not in environment
     assert environment["SBATCH_ACCOUNT"] == "mine"
+    assert elsewhere.isdisjoint(environment)
+    assert elsewhere.isdisjoint(slurm.environment())
+
+
+@pytest.mark.parametrize("name", ["SBATCH_CLUSTERS", "SLURM_CLUSTERS"])
+def test_jobs_are_found_whatever_cluster_a_variable_names(name, slurm, monkeypatch, tmp_path):
+    monkeypatch.setenv(name, "other")
+    jobid = slurm.submit(WAITS_LONG, tmp_path / "log")
+    until(lambda: states(slurm, jobid) == {JobState.RUNNING})
 
 
 @pytest.mark.parametrize(
@@ -128,6 +146,14 @@ def test_an_array_that_is_too_large_is_refused_in_words(
     assert slurm.get_jobs() == []
 
 
+def test_where_slurm_has_no_arrays_jobs_are_submitted_one_by_one(slurm, system, tmp_path):
+    system.set(MaxArraySize=0)
+    assert slurm.limits().array is None
+    with pytest.raises(NotImplementedError, match="no job arrays"):
+        slurm.submit_array(1, ["true"], tmp_path / "log-%a")
+    assert slurm.get_jobs() == []
+
+
 def test_a_log_folder_that_goes_before_the_job_starts_fails_it(slurm, system, tmp_path):
     (tmp_path / "logs").mkdir()
     system.hold()
@@ -135,6 +161,19 @@ def test_a_log_folder_that_goes_before_the_job_starts_fails_it(slurm, system, tm
     shutil.rmtree(tmp_path / "logs")
     system.release()
     until(lambda: states(slurm, jobid) == {JobState.FAILED})
+
+
+def test_a_job_cannot_both_come_back_and_not(slurm):
+    with pytest.raises(SchedulerError, match="requeue and no_requeue"):
+        slurm.check({"requeue": True, "no_requeue": True})
+    slurm.check({"requeue": False, "no_requeue": True})
+
+
+@pytest.mark.parametrize("name", ["time", "timelimit"])
+def test_the_time_limit_is_known_by_both_its_names(name, slurm):
+    assert slurm.time_limit({name: "1h"}) == 3600
+    assert slurm.time_limit({name: None}) is None
+    assert slurm.time_limit({name: False}) is None
 
 
 def test_memory_is_written_as_sbatch_takes_it(slurm):

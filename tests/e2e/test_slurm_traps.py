@@ -162,3 +162,18 @@ def test_a_limit_of_submissions_is_asked_and_told(tmp_path, monkeypatch):
         until(lambda: (Slurm().limits().jobs or 99) <= 5)
         with pytest.raises(SchedulerError, match="job submit limit"):
             Slurm().submit_array(6, ["true"], tmp_path / "log-%a")
+
+
+def test_a_slurm_without_arrays_says_so(tmp_path, monkeypatch):
+    with SlurmCluster(nodes=1, settings={"MaxArraySize": "0"}) as cluster:
+        monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
+        assert Slurm().limits().array is None
+        with pytest.raises(NotImplementedError, match="no job arrays"):
+            Slurm().submit_array(1, ["true"], tmp_path / "log-%a")
+        assert Slurm().get_jobs() == []
+
+
+def test_jobs_are_found_whatever_cluster_a_variable_names(slurm, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_CLUSTERS", "other")
+    jobid = Slurm().submit(WAITS_LONG, tmp_path / "log")
+    until(lambda: states(Slurm(), jobid) == {JobState.RUNNING})

@@ -16,6 +16,9 @@ _FROM_ENVIRONMENT = {"array": "SBATCH_ARRAY_INX", "time": "SBATCH_TIMELIMIT"}
 
 def sbatch(queue: Queue, argv: list[str]) -> int:
     options, rest = getopt.gnu_getopt(argv, "", ["parsable"])
+    if {"SBATCH_CLUSTERS", "SLURM_CLUSTERS"} & {*os.environ}:
+        print("1;other")  # where nobody looks
+        return 0
     script = Path(rest[0]).read_text(errors="surrogateescape")
     if not script.startswith("#!"):
         raise Refused("sbatch: error: This does not look like a batch script.")
@@ -91,9 +94,11 @@ def _expanded(pattern: str, number: int, index: int | None) -> str:
 
 
 def squeue(queue: Queue, argv: list[str]) -> int:
-    options = dict(getopt.getopt(argv, "hu:t:o:j:r")[0])
+    options = dict(getopt.getopt(argv, "ahu:t:o:j:r")[0])
     with queue.opened() as jobs:
         known = [job for job in jobs if not job.forgotten]
+    if queue.settings.get("hidden") and "-a" not in options:
+        known = []  # its only partition is a hidden one
     if "-j" in options and not any(job.id == options["-j"] for job in known):
         raise Refused(NO_SUCH_JOB)
     if names := os.environ.get("SQUEUE_NAMES"):

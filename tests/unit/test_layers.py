@@ -13,7 +13,7 @@ import psyrun
 PACKAGE = Path(psyrun.__file__).parent
 
 LAYERS = {
-    0: "exceptions version signature columns rows settings units",
+    0: "exceptions version signature columns rows settings units words",
     1: "pspace files locks machine progress taskfiles npy dealing loading board "
     "output lastwords guard pace claims exclusive syntax scopes reads effects definitions "
     "pickling git",

@@ -95,3 +95,15 @@ class TestTerminating:
 def test_this_machine_and_user_have_names():
     assert machine.host()
     assert machine.user()
+
+
+def test_the_login_name_is_what_the_system_knows_whatever_variables_say(monkeypatch):
+    shown = subprocess.run(["id", "-un"], capture_output=True, text=True, check=False)
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "somebody")
+    assert machine.login_name() == (shown.stdout.strip() or str(os.getuid()))
+
+
+def test_the_login_name_of_a_user_without_one_is_a_number(monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert machine.login_name() == "54321"

@@ -46,14 +46,19 @@ class TestSlurm:
             ("NODE_FAIL", JobState.NODE_FAIL),
             ("OUT_OF_MEMORY", JobState.OUT_OF_MEMORY),
             ("REQUEUED", PENDING),
+            ("SPECIAL_EXIT", PENDING),  # requeued and held
             ("SUSPENDED", JobState.SUSPENDED),
         ],
     )
     def test_states_are_those_that_are_told_apart(self, state, known):
         assert [job.state for job in Slurm().parse_status(f"1|{state}|None|n")] == [known]
 
-    def test_an_unknown_state_is_passed_over(self):
-        assert list(Slurm().parse_status("1|NEWSTATE|None|n")) == []
+    def test_an_unknown_state_is_no_end(self):
+        listed = Slurm().parse_status("1|NEWSTATE|None|n\n2_[3-4]|?|Held|n")
+        assert list(listed) == [
+            JobInfo("1", RUNNING, "NEWSTATE", "n"),
+            JobInfo("2", RUNNING, "?", "n", ((3, 5),)),
+        ]
 
     def test_accounting_tells_by_whom_a_job_was_cancelled(self):
         (job,) = parse_accounting("12_3|CANCELLED by 1000|n\n12_3.batch|x\n")
@@ -107,6 +112,11 @@ class TestGridEngine:
     def test_the_id_of_a_submission(self, said):
         assert SGE().parse_id(said) == "3"
 
+    def test_jobs_are_those_of_who_this_is_whatever_variables_say(self, monkeypatch):
+        for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+            monkeypatch.setenv(name, "somebody")
+        assert "somebody" not in SGE().status_command()
+
     def test_a_job_of_an_array_is_cancelled_by_its_task(self):
         assert SGE().kill_command("12_3") == ["qdel", "12.4"]
 
@@ -142,6 +152,13 @@ class TestPBS:
         output = f"Job Id: 1.s\n    job_state = F\n    Exit_status = {status}\n"
         assert [job.state for job in PBS().parse_status(output)] == [state]
 
+    def test_an_unknown_state_is_no_end(self):
+        output = "Job Id: 1.s\n    job_state = Y\nJob Id: 2.s\n    Job_Name = n\n"
+        assert list(PBS().parse_status(output)) == [
+            JobInfo("1.s", RUNNING, "Y"),
+            JobInfo("2.s", RUNNING, "", "n"),
+        ]
+
     @pytest.mark.parametrize("jobid", ["12.server.example", "12[].server", "12"])
     def test_the_id_of_a_submission(self, jobid):
         assert PBS().parse_id(f"qsub: waiting\n{jobid}\n") == jobid
@@ -149,6 +166,15 @@ class TestPBS:
     def test_a_job_of_an_array_is_cancelled_by_its_index(self):
         assert PBS().kill_command("12[].server_3") == ["qdel", "12[3].server"]
         assert PBS().kill_command("12.server_0") == ["qdel", "12.server"]
+
+    def test_the_end_of_a_servers_name_is_no_index(self, tmp_path, monkeypatch):
+        qstat = tmp_path / "qstat"
+        qstat.write_text("#!/bin/sh\necho 'Server: pbs_1'\necho '    server_state = Active'\n")
+        qstat.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        assert PBS().kill_command("12[].pbs_1") == ["qdel", "12[].pbs_1"]
+        assert PBS().kill_command("12.pbs_1") == ["qdel", "12.pbs_1"]
+        assert PBS().kill_command("12[].pbs_1_3") == ["qdel", "12[3].pbs_1"]
 
 
 class TestLSF:
@@ -158,6 +184,11 @@ class TestLSF:
             JobInfo("7", RUNNING, "", "n"),
             JobInfo("8", PENDING, "Dependency", "m", ((2, 3),)),
             JobInfo("9", JobState.FAILED, "", "a^b", ((0, 1),)),
+        ]
+
+    def test_an_unknown_state_is_no_end(self):
+        assert list(LSF().parse_status("8^3^NEW^ended(7)^m[3]\n")) == [
+            JobInfo("8", RUNNING, "NEW", "m", ((2, 3),))
         ]
 
     def test_the_id_of_a_submission(self):
@@ -173,11 +204,13 @@ class TestSqsub:
         output = (
             " jobid  queue state ncpus nodes time command\n ------ ----- ----- -----\n"
             " 160079 serial *Q 1 - 15s /usr/bin/env PSYRUN_JOB=task.1 /bin/bash /x y.sh\n"
-            " 160080 mpi R 8 - 2h ./other\n2400 CPUs total, 474 idle\n"
+            " 160080 mpi R 8 - 2h ./other\n 160081 mpi Y 8 - 2h ./other\n"
+            "2400 CPUs total, 474 idle\n"
         )
         assert list(Sqsub().parse_status(output)) == [
             JobInfo("160079", PENDING, "Dependency", "task.1"),
             JobInfo("160080", RUNNING, "", ""),
+            JobInfo("160081", RUNNING, "Y", ""),
         ]
 
     def test_it_has_no_throttle_as_it_has_no_arrays(self):

@@ -4,6 +4,8 @@ After a change on purpose, run `python -m tests.unit.scheduler.test_rendered` in
 folder, and read what git says has changed.
 """
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,45 @@ def test_an_unlimited_time_asks_for_none(kind):
     request = scheduler.request(["true"], "log", "j", asked={"timelimit": "unlimited"})
     text = scheduler.render(request) + " ".join(scheduler.submit_command(request))
     assert "None" not in text
+
+
+@pytest.mark.parametrize("kind", SCHEDULERS)
+def test_a_time_limit_that_depends_on_the_name_gets_the_name_that_the_job_has(kind):
+    scheduler = SCHEDULERS[kind]()
+    asked = {"timelimit": lambda name: {"task_1": "1h"}[name]}
+    scheduler.render(scheduler.request(["true"], "log", "task:1", asked=asked))
+    assert scheduler.time_limit(asked, "task:1") == 3600
+
+
+@pytest.mark.parametrize("kind", SCHEDULERS)
+@pytest.mark.parametrize("limit", [timedelta(0), timedelta(-1), "0m", "0", "0:00:00", 0])
+def test_a_time_limit_that_leaves_no_time_is_refused(kind, limit):
+    with pytest.raises(SchedulerError, match="above 0"):
+        SCHEDULERS[kind]().check({"timelimit": limit})
+
+
+@pytest.mark.parametrize("kind", sorted({*SCHEDULERS} - {"sqsub"}))
+def test_an_array_of_which_none_may_run_is_refused(kind):
+    with pytest.raises(SchedulerError, match="at least 1"):
+        SCHEDULERS[kind]().check({"throttle": 0})
+
+
+@pytest.mark.parametrize("kind", SCHEDULERS)
+@pytest.mark.parametrize("value", [False, None, lambda _: False])
+def test_a_setup_of_nothing_is_none(kind, value):
+    scheduler = SCHEDULERS[kind]()
+    request = scheduler.request(["true"], "log", "j", asked={"setup": value})
+    assert scheduler.render(request) == scheduler.render(replace(request, asked={}))
+
+
+@pytest.mark.parametrize("kind", sorted({*SCHEDULERS} - {"slurm"}))
+def test_no_gpus_are_none(kind):
+    scheduler = SCHEDULERS[kind]()
+    none, unsaid = (
+        scheduler.request(["true"], "log", "j", asked=asked) for asked in ({"gpus": 0}, {})
+    )
+    assert scheduler.render(none) == scheduler.render(unsaid)
+    assert scheduler.submit_command(none) == scheduler.submit_command(unsaid)
 
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
