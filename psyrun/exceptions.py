@@ -19,6 +19,7 @@ __all__ = [
     "TaskError",
     "TaskWarning",
     "TaskWorkdirDirtyWarning",
+    "UnansweredError",
     "WorkdirError",
 ]
 
@@ -65,6 +66,10 @@ class ExtraError(PsyrunError, ImportError):
 
 class SchedulerError(PsyrunError, RuntimeError):
     """A scheduler refused or did not answer."""
+
+
+class UnansweredError(SchedulerError):
+    """Whether a scheduler accepted what was submitted is not known."""
 
 
 class TaskWarning(UserWarning):

@@ -105,13 +105,21 @@ def endings(
             )
             size = f"{len(jobs):,} job" + ("" if len(jobs) == 1 else "s")
             log = f"psy logs {name} {jobs[0]}"
-            yield f"{size} {state} ({_listed(jobs)}): {words.format(now=now)}; {log}"
+            why = _reason([seen.jobs[job] for job in jobs], state)
+            yield f"{size} {state} ({_listed(jobs)}): {words.format(now=now)}{why}; {log}"
     stuck = [job for job, info in seen.live.items() if info.reason == UNSATISFIABLE]
     if stuck:
         yield (
             f"job {_listed(stuck)} waits for what cannot happen any more ({UNSATISFIABLE}): "
             f"end it with psy kill {name}"
         )
+
+
+def unknown_ends(name: str, jobs: Sequence[str]) -> str:
+    """Tell that jobs ended before their rows did, and that nobody knows why."""
+    size = f"{len(jobs):,} job" + ("" if len(jobs) == 1 else "s")
+    log = f"psy logs {name} {jobs[0]}"
+    return f"{size} ended early ({_listed(jobs)}), why is not known; {log}"
 
 
 def merge_trouble(name: str, seen: Seen, log: Path) -> Iterator[str]:

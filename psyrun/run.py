@@ -18,6 +18,7 @@ from psyrun.exceptions import (
     SchedulerError,
     TaskWarning,
     TaskWorkdirDirtyWarning,
+    UnansweredError,
 )
 from psyrun.files import remove_abandoned
 from psyrun.follow import Follower
@@ -275,9 +276,22 @@ def _add_workers(plan: Plan, workdir: Workdir) -> Outcome:
 
 def _submit(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
     """Hand the jobs to the scheduler, and a merge job that waits for them."""
-    run = submission.submit(
-        plan.task, workdir, run, lambda run: write_run_file(workdir, file.with_run(run))
-    )
+    noted = [run]
+
+    def note(run: Run) -> None:
+        noted.append(run)
+        write_run_file(workdir, file.with_run(run))
+
+    try:
+        run = submission.submit(plan.task, workdir, run, note)
+    except UnansweredError as err:
+        raise UnansweredError(f"{plan.task.name}: {err}") from err
+    except SchedulerError as err:
+        if not any(noted[-1].jobs.values()):  # nothing was accepted, so there is no such run
+            write_run_file(workdir, plan.file)
+            for job in run.jobs:
+                workdir.job(job).unlink(missing_ok=True)
+        raise SchedulerError(f"{plan.task.name}: {err}") from err
     outcome = _outcome(plan, plan.present.state, None)
     outcome.submitted = run
     return outcome

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psyrun.exceptions import SchedulerError, TaskWarning
+from psyrun.exceptions import SchedulerError, TaskWarning, UnansweredError
 from psyrun.runfile import MERGE, Run
-from psyrun.scheduler import BatchScheduler, Limits, Scheduler
+from psyrun.scheduler import BatchScheduler, Limits, Scheduler, scheduler_errors
 from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir, array_element, index_of
 
@@ -62,7 +62,8 @@ def limits(task: TaskDef) -> Limits:
         If the scheduler does not answer.
     """
     try:
-        return task.scheduler.limits(_asked(task))
+        with scheduler_errors(task.scheduler):
+            return task.scheduler.limits(_asked(task))
     except SchedulerError as err:
         warnings.warn(
             f"{task.name}: how many jobs may be submitted is not known: {err}",
@@ -205,8 +206,8 @@ def check(task: TaskDef) -> None:
     TaskWarning
         If jobs are to come back and cannot.
     """
-    task.scheduler.check(_asked(task))
-    task.scheduler.check({**_asked(task), **task.merge_args})
+    _check(task, _asked(task), task.name)
+    _check(task, {**_asked(task), **task.merge_args}, f"{task.name}: with merge_args")
     if task.requeue is not None and not task.scheduler.can_requeue:
         warnings.warn(
             f"{task.name}: requeue is set, but jobs of {type(task.scheduler).__name__} cannot "
@@ -214,6 +215,14 @@ def check(task: TaskDef) -> None:
             TaskWarning,
             stacklevel=2,
         )
+
+
+def _check(task: TaskDef, asked: Mapping[str, Any], title: str) -> None:
+    try:
+        with scheduler_errors(task.scheduler):
+            task.scheduler.check(asked)
+    except SchedulerError as err:
+        raise SchedulerError(f"{title}: {err}") from err
 
 
 def scripts(scheduler: Scheduler, planned: Sequence[Submission]) -> Iterator[tuple[Path, str]]:
@@ -282,38 +291,38 @@ def _submit(
     scheduler: Scheduler, submission: Submission, depends_on: Sequence[str] = ()
 ) -> str:
     """Submit; where the answer was an error, look whether it was accepted all the same."""
-    args, log = list(submission.args), submission.log
     try:
-        if submission.is_array:
-            return str(
-                scheduler.submit_array(
-                    len(submission.jobs),
-                    args,
-                    log,
-                    name=submission.name,
-                    scheduler_args=submission.asked,
-                )
-            )
-        return str(
-            scheduler.submit(
-                args,
-                log,
-                name=submission.name,
-                depends_on=list(depends_on),
-                scheduler_args=submission.asked,
-            )
-        )
+        with scheduler_errors(scheduler):
+            return _handed_over(scheduler, submission, depends_on)
     except SchedulerError as err:
+        if isinstance(err.__cause__, FileNotFoundError):  # nobody was there to submit to
+            raise
         try:
-            found = scheduler.find([submission.name])
+            with scheduler_errors(scheduler):
+                found = scheduler.find([submission.name])
         except SchedulerError:
-            raise SchedulerError(
+            raise UnansweredError(
                 f"{err}; whether the jobs were accepted is not known: psy run looks for them "
                 "first, once the scheduler answers"
             ) from err
         if submission.name not in found:
             raise
         return found[submission.name]
+
+
+def _handed_over(
+    scheduler: Scheduler, submission: Submission, depends_on: Sequence[str]
+) -> str:
+    args, log, name = list(submission.args), submission.log, submission.name
+    asked = submission.asked
+    if submission.is_array:
+        size = len(submission.jobs)
+        return str(scheduler.submit_array(size, args, log, name=name, scheduler_args=asked))
+    return str(
+        scheduler.submit(
+            args, log, name=name, depends_on=list(depends_on), scheduler_args=asked
+        )
+    )
 
 
 def names(task: str, run: Run) -> dict[str, list[str]]:

@@ -7,12 +7,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from psyrun.exceptions import SchedulerError
+from psyrun.code import frozen_code
+from psyrun.exceptions import PsyrunError, SchedulerError
 from psyrun.jobstates import by_job
 from psyrun.loading import working_in
 from psyrun.runfile import MERGE, Run
-from psyrun.scheduler import ImmediateRun, JobInfo, JobState, Scheduler, qualified_name
+from psyrun.scheduler import (
+    ImmediateRun,
+    JobInfo,
+    JobState,
+    Scheduler,
+    qualified_name,
+    scheduler_errors,
+)
 from psyrun.submission import names
+from psyrun.tasks import load_frozen
+from psyrun.workdir import Workdir
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,9 @@ class Queue:
             if not ids <= asked:
                 asked |= ids
                 try:
-                    self._told[name] = self.scheduler(name).query(asked)
+                    scheduler = self.scheduler(name)
+                    with scheduler_errors(scheduler):
+                        self._told[name] = scheduler.query(asked)
                 except SchedulerError as err:
                     self._told[name] = err
 
@@ -117,10 +129,28 @@ class Queue:
         if not run.token or None not in run.ids.values():
             return run
         open_names = names(task, run)
-        found = self.scheduler(run.scheduler).find(open_names)
+        scheduler = self.scheduler(run.scheduler)
+        with scheduler_errors(scheduler):
+            found = scheduler.find(open_names)
         ids = {job: jobid for name, jobid in found.items() for job in open_names[name]}
         merge = ids.pop(MERGE, run.merge_job)
         return dataclasses.replace(run, jobs={**run.jobs, **ids}, merge_job=merge)
+
+
+def queue_for(workdir: Workdir, run: Run | None, taskdir: Path) -> Queue:
+    """Make what asks about a run without its task file, if that is possible.
+
+    A scheduler that cannot be made by its class' name alone is taken from the frozen code.
+    """
+    queue = Queue(taskdir)
+    if run is not None and is_open(run):
+        try:
+            queue.scheduler(run.scheduler)
+        except SchedulerError:
+            with contextlib.suppress(PsyrunError):
+                image = frozen_code(workdir.code(run.code))
+                queue.know(load_frozen(image, taskdir.absolute()).scheduler)
+    return queue
 
 
 def is_open(run: Run) -> bool:

@@ -11,8 +11,9 @@ from psyrun.commands.messages import show_note
 from psyrun.commands.options import Options
 from psyrun.commands.turns import find_workdirs
 from psyrun.exceptions import SchedulerError, TaskError
+from psyrun.locks import read_holder
 from psyrun.runfile import MERGE, Run, read_run_file
-from psyrun.submitted import Queue
+from psyrun.submitted import is_open, queue_for
 from psyrun.workdir import Workdir, array_element, job_name
 
 _LOOK_SECONDS = 0.2
@@ -35,10 +36,13 @@ def show_log(options: Options, name: str, job: str | None, *, follow: bool) -> i
             raise TaskError(f"there are no logs of run {run.number} of {name} yet")
         show_note(f"{path} (the newest; psy logs {name} JOB shows another)")
     else:
-        path = _log_of(workdir, run, _job_in(run, name, job))
+        job = _job_in(run, name, job)
+        path = _log_of(workdir, run, job)
     if not path.exists() and not follow:
-        raise TaskError(f"job {job} has written no log yet: {path} is not there")
-    running = _Running(options.taskdir, name, workdir) if follow else None
+        raise TaskError(f"job {job} has written no log: {path} is not there")
+    if not follow and not path.stat().st_size:
+        show_note(f"{path} is empty")
+    running = _Running(options.taskdir, name, workdir, job) if follow else None
     _copy(path, running)
     return 0
 
@@ -80,26 +84,35 @@ def _log_of(workdir: Workdir, run: Run, job: str) -> Path:
 
 def _newest(workdir: Workdir, run: Run) -> Path | None:
     """Find the log of a run that was written to last."""
-    logs = [p for p in workdir.log_folder.glob(f"{run.number}-*.log") if p.stat().st_size]
-    return max(logs, key=lambda path: path.stat().st_mtime_ns, default=None)
+    logs = [(path, path.stat()) for path in workdir.log_folder.glob(f"{run.number}-*.log")]
+    newest = max(logs, key=lambda log: (log[1].st_size > 0, log[1].st_mtime_ns), default=None)
+    return newest and newest[0]
 
 
 class _Running:
-    """Tells whether jobs of a task may still write; the scheduler is asked now and then."""
+    """Tells whether a job may still write, or any; who knows is asked now and then."""
 
-    def __init__(self, taskdir: Path, name: str, workdir: Workdir) -> None:
-        self._taskdir, self._name, self._workdir = taskdir, name, workdir
+    def __init__(self, taskdir: Path, name: str, workdir: Workdir, job: str | None) -> None:
+        self._taskdir, self._name, self._workdir, self._job = taskdir, name, workdir, job
         self._due, self._last = 0.0, True
 
     def __bool__(self) -> bool:
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + _ASK_SECONDS
-            run = read_run_file(self._workdir, self._name).last
-            try:
-                self._last = bool(Queue(self._taskdir).look(self._name, run).live)
-            except SchedulerError:
-                self._last = True
+            self._last = self._look()
         return self._last
+
+    def _look(self) -> bool:
+        run = read_run_file(self._workdir, self._name).last
+        if run is None or not is_open(run):  # a run on this machine, or over
+            holder = read_holder(self._workdir.lock_file, self._workdir.holder_file)
+            return holder is not None
+        queue = queue_for(self._workdir, run, self._taskdir)
+        try:
+            live = queue.look(self._name, run).live
+        except SchedulerError:
+            return True
+        return self._job in live if self._job else bool(live)
 
 
 def _copy(path: Path, running: _Running | None) -> None:

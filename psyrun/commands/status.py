@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,9 +18,9 @@ from psyrun.commands.messages import describe, show_warning
 from psyrun.commands.options import Options
 from psyrun.commands.running import each_task, loaded_task, look_ahead, task_files
 from psyrun.commands.turns import find_workdirs, in_turn
-from psyrun.exceptions import PsyrunError
+from psyrun.exceptions import PsyrunError, WorkdirError
 from psyrun.jobs import read_job
-from psyrun.jobwords import EARLY, endings, merge_trouble
+from psyrun.jobwords import EARLY, endings, merge_trouble, unknown_ends
 from psyrun.locks import read_holder
 from psyrun.plan import Action, Plan
 from psyrun.remaining import left_to_do
@@ -31,6 +32,9 @@ from psyrun.submitted import Queue
 from psyrun.tasks import TaskDef
 from psyrun.why import reasons
 from psyrun.workdir import Workdir
+
+_MOST_JOBS = 100
+"""How many jobs whose end nobody knows are looked into."""
 
 
 class Details(NamedTuple):
@@ -142,13 +146,23 @@ def job_lines(status: Status) -> Iterator[str]:
     left = [
         job
         for job in early
-        if job in run.jobs
-        and job not in stopped | whole
-        and left_to_do(workdir, read_job(workdir, job), retry=False)
+        if job in run.jobs and job not in stopped | whole and _has_rows_left(workdir, job)
     ]
     yield from endings(plan.task.name, plan.seen, left, plan.task.scheduler_args)
+    if not status.running and run.merge_job is not None:
+        silent = (job for job in run.jobs if job not in plan.seen.jobs and job not in whole)
+        lost = [job for job in islice(silent, _MOST_JOBS) if _has_rows_left(workdir, job)]
+        if lost := [job for job in lost if job not in stopped]:
+            yield unknown_ends(plan.task.name, lost)
     causes = group(job_failures(workdir, sorted(stopped.intersection(run.jobs))))
     yield from (line.strip() for line in report.most_frequent(causes))
+
+
+def _has_rows_left(workdir: Workdir, job: str) -> bool:
+    """Tell whether rows of a job are neither done nor failed."""
+    with contextlib.suppress(WorkdirError):
+        return bool(left_to_do(workdir, read_job(workdir, job), retry=False))
+    return False
 
 
 def print_statuses(options: Options, names: Sequence[str]) -> int:

@@ -3,7 +3,8 @@
 import contextlib
 import errno
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,15 @@ from psyrun.files import disk_errors
 from psyrun.locks import CheckHeld, is_local, read_holder
 from psyrun.run import holding
 from psyrun.runfile import RunFile, read_run_file
-from psyrun.submitted import Queue, scheduler_named
+from psyrun.scheduler import Scheduler, scheduler_errors
+from psyrun.submitted import Seen, queue_for, scheduler_named
 from psyrun.taskfiles import PREFIX
 from psyrun.units import size_text
 from psyrun.workdir import Workdir
 
+_END_SECONDS = 10.0
+_LOOK_SECONDS = 0.2
+_MOST_IDS = 6
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TEMPLATE = Path(__file__).parent.with_name("template_task.py")
 
@@ -70,11 +75,9 @@ def _read_run_file(workdir: Workdir, name: str) -> RunFile:
 def _remove(name: str, workdir: Workdir, taskdir: Path) -> None:
     with _held_if_possible(name, workdir) as check_held:
         file = _read_run_file(workdir, name)
-        if jobs := Queue(taskdir).look(name, file.last).live:
-            raise TaskError(
-                f"{name}: {len(jobs)} jobs are queued or running; "
-                f"end them with: psy kill {name}"
-            )
+        if jobs := queue_for(workdir, file.last, taskdir).look(name, file.last).live:
+            size = "1 job is" if len(jobs) == 1 else f"{len(jobs):,} jobs are"
+            raise TaskError(f"{name}: {size} queued or running; end them with: psy kill {name}")
         check_held()
         with disk_errors(workdir.root, "remove"):
             for path in workdir.root.iterdir():
@@ -108,29 +111,46 @@ def kill_tasks(options: Options, names: Sequence[str]) -> int:
 def _kill(name: str, workdir: Workdir, taskdir: Path) -> bool:
     """End the jobs of one task; return whether all that could be asked to end were."""
     holder = read_holder(workdir.lock_file, workdir.holder_file)
-    ok = holder is None or _end_holder(name, holder)
-    queue = Queue(taskdir)
-    seen = queue.look(name, read_run_file(workdir, name).last)
+    local = holder is not None and is_local(holder)
+    if holder is not None and local:
+        _end_holder(name, workdir, holder)
+    run = read_run_file(workdir, name).last
+    queue = queue_for(workdir, run, taskdir)
+    seen = queue.look(name, run)
     if seen.live and seen.run is not None:
-        scheduler = queue.scheduler(seen.run.scheduler)
-        for jobid in reversed(seen.live_ids):  # the merge job first: it waits for the others
-            scheduler.kill(jobid)
-        size = len(seen.live)
-        ids = ", ".join(seen.live_ids)
-        click.echo(f"{name}: ended {size:,} job{'' if size == 1 else 's'} ({ids})")
-    elif holder is None:
-        click.echo(f"{name}: nothing is running")
-    return ok
-
-
-def _end_holder(name: str, holder: dict[str, Any]) -> bool:
-    if not is_local(holder):
+        _end_jobs(name, seen, queue.scheduler(seen.run.scheduler))
+        _wait_until(lambda: not queue_for(workdir, run, taskdir).look(name, run).live)
+    elif holder is not None and not local:
         place = "in another container on" if holder["host"] == machine.host() else "on"
         show_error(f"{name} runs {place} {holder['host']}: run psy kill {name} there")
         return False
+    elif holder is None:
+        click.echo(f"{name}: nothing is running")
+    return True
+
+
+def _end_jobs(name: str, seen: Seen, scheduler: Scheduler) -> None:
+    for jobid in reversed(seen.live_ids):  # the merge job first: it waits for the others
+        with scheduler_errors(scheduler):
+            scheduler.kill(jobid)
+    ids = seen.live_ids
+    shown = ", ".join(ids if len(ids) <= _MOST_IDS else [*ids[:_MOST_IDS], "..."])
+    size = f"{len(seen.live):,} job" + ("" if len(seen.live) == 1 else "s")
+    click.echo(f"{name}: ended {size} ({shown})")
+
+
+def _end_holder(name: str, workdir: Workdir, holder: dict[str, Any]) -> None:
+    """End the command that holds a task, and wait until it has let go."""
     asked = machine.terminate(holder["process"], holder["start"])
     click.echo(f"{name}: {'ended' if asked else 'just over:'} process {holder['process']}")
-    return True
+    _wait_until(lambda: read_holder(workdir.lock_file, workdir.holder_file) != holder)
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    """Wait a while for something to end, so that the next command does not meet it."""
+    deadline = time.monotonic() + _END_SECONDS
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
 
 
 def write_task_file(taskdir: Path, name: str, scheduler: str) -> int:

@@ -52,7 +52,7 @@ SAME_LAYER = {
     "tasks": "settingvalues",
     "plan": "submitted tasks",
     "submission": "tasks",
-    "submitted": "submission",
+    "submitted": "submission tasks",
     "conclude": "tasks",
     "results": "conclude salvage",
     "behind": "remaining",
