@@ -29,17 +29,16 @@ from psyrun.member import DeadRow, Death, Member
 from psyrun.overdue import Overdue
 from psyrun.pool import Pool
 from psyrun.pulse import BEAT_SECONDS
-from psyrun.remaining import around, failed_elsewhere, left_to_do
+from psyrun.remaining import around, left_to_do
 from psyrun.rowprocess import Brief
 from psyrun.rows import Ranges
 from psyrun.scheduler import inside
+from psyrun.toomany import TooMany
 from psyrun.verdicts import Verdicts
 from psyrun.workdir import Workdir, run_of
 
 _MOST_DEATHS = 3
 """How often a slot's process may die without getting to a row, before the slot is given up."""
-
-_COUNT_SECONDS = 10.0
 
 
 @dataclass
@@ -73,6 +72,7 @@ class Supervisor:
     watch: FileWatch = field(init=False)
     verdicts: Verdicts = field(init=False)
     overdue: Overdue = field(init=False)
+    too_many: TooMany = field(init=False)
     job_time: JobTime = field(init=False)
     failed: bool = False
     _ended: bool = False
@@ -84,7 +84,6 @@ class Supervisor:
     _deaths: dict[int, int] = field(default_factory=dict)
     _begun: set[int] = field(default_factory=set)
     _untold: deque[DeadRow] = field(default_factory=deque)
-    _count_due: float = 0.0
 
     def run(self) -> int:
         """Evaluate all rows that are not done yet; return the exit code."""
@@ -100,10 +99,13 @@ class Supervisor:
         if self._came_too_often() or self._fails_by_files():
             return 1
         size = self._open_dealer()
+        mine = None if self.dealer.is_shared else {job.name for job in self.jobs}
+        self.too_many = TooMany(self.workdir, run_of(first.name), first.max_failures, mine)
         machine.limit_threads(size)
         self.pool = Pool(Board(size), self._become, self.lifeline)
         self.pool.board.end = -inf if self._early else self.job_time.last_start
-        self._look_for_failures()
+        if self.too_many.look(self.pool.board):
+            self._stop()
         if self._ended or not self.dealer.has_work():
             self._leave(())
             return self._conclude()
@@ -186,12 +188,13 @@ class Supervisor:
                 self._occupy(member)
             self.dealer.beat()
             self.overdue.look(self.pool)
-            self._look_for_failures()
+            if self.too_many.look(self.pool.board):
+                self._stop()
 
     def _patience(self) -> float | None:
         """For how many seconds to wait for events; None is as long as it takes."""
-        counting = _COUNT_SECONDS if self.job.max_failures else None
-        waits = [w for w in (counting, self.overdue.patience) if w is not None]
+        patiences = (self.too_many.patience, self.overdue.patience)
+        waits = [wait for wait in patiences if wait is not None]
         if isinstance(self.dealer, BalancedDealer):
             idle = any(member.idle for member in self.pool.members.values())
             waits.append(self.dealer.patience if idle else BEAT_SECONDS)
@@ -277,19 +280,6 @@ class Supervisor:
             message = f"{what}; run the task again"
             self._fail_jobs(describe_death(message, kind=TaskError.__name__))
         return bool(changed)
-
-    def _look_for_failures(self) -> None:
-        """Count the failures of the run's other jobs now and then, as all count together."""
-        most = self.job.max_failures
-        if most is None or time.monotonic() < self._count_due:
-            return
-        self._count_due = time.monotonic() + _COUNT_SECONDS
-        mine = set() if self.dealer.is_shared else {job.name for job in self.jobs}
-        elsewhere = failed_elsewhere(self.workdir, run_of(self.job.name), mine, most)
-        own = sum(self.pool.board.failed) if self.dealer.is_shared else 0
-        self.pool.board.limit = max(1, most - elsewhere + own)
-        if elsewhere >= most:
-            self._stop()
 
     def _see_to_death(self, member: Member, death: Death) -> None:
         """Do justice to the row that a dead process was at, and start another process."""
