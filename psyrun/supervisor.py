@@ -124,9 +124,11 @@ class Supervisor:
             self.pool.end()
             self._tell_what_is_left()
             self._leave(cut_off)
-        if terminated is not None and not self.job_time.is_near():
-            say("ended: a signal asked for it")
-            raise terminated
+        if terminated is not None:
+            if not self.job_time.is_near():
+                say("ended: a signal asked for it")
+                raise terminated
+            self._early = True
         return self._conclude()
 
     @property
@@ -373,7 +375,7 @@ class Supervisor:
         if not left:
             some = ", and some failed" if any(self.pool.board.failed) else ""
             say(f"ended: all rows had their turn{some}")
-        elif self._early or self._was_late or self.job_time.is_near():
+        elif self._is_out_of_time():
             return self._end_for_time(left)
         elif self.dealer.is_shared and not self._last_cause:
             say(f"ended: others are at the last rows, {rows.text(left)} of which came back")
@@ -381,6 +383,11 @@ class Supervisor:
             cause = f"the row processes died before they got to a row: {self._last_cause}"
             self._fail_jobs(describe_death(cause))
         return int(self.failed)
+
+    def _is_out_of_time(self) -> bool:
+        """Tell whether it is for the time that rows are left."""
+        late = time.monotonic() >= self.job_time.last_start
+        return self._early or self._was_late or late
 
     def _end_for_time(self, left: int) -> int:
         """Come back if that is possible; else the jobs fail."""

@@ -93,6 +93,49 @@ def test_slurm_is_asked_to_bring_a_job_back(project, tmp_path):
     assert (tmp_path / "asked").read_text() == "requeue 12\n"
 
 
+@pytest.fixture
+def slurm(tmp_path):
+    """Make the environment of a job of Slurm, with a fake `scontrol` and `squeue`."""
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+
+    def environment(ends_in, squeue=""):
+        fakes = {"scontrol": f'echo "$@" >>{tmp_path}/asked', "squeue": squeue}
+        for name, body in fakes.items():
+            (bin_folder / name).write_text(f"#!/bin/sh\n{body}\n")
+            (bin_folder / name).chmod(0o755)
+        return {
+            "PATH": f"{bin_folder}:{os.environ['PATH']}",
+            "SLURM_JOB_ID": "12",
+            "SLURM_JOB_END_TIME": str(time.time() + ends_in),
+        }
+
+    return environment
+
+
+OLD = """
+import time
+clock_gettime = time.clock_gettime
+time.clock_gettime = lambda clock: clock_gettime(clock) + 3600  # as the age is told by it
+"""
+
+
+def test_a_row_given_up_in_a_large_margin_brings_the_job_back(project, slurm, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(OLD)
+    paths = [str(tmp_path), *os.environ.get("PYTHONPATH", "").split(":")]
+    workers = []
+    for name in ("alone", "balanced"):
+        asked = {"time_limit": 440, "requeue": 2, "balanced": name == "balanced"}
+        workdir = submit(project, name, TASK.replace("0.1", "60"), **asked)
+        # the last 22 seconds of these 440 are the margin, and the last 11 are for the end
+        environment = slurm(23.5) | {"PYTHONPATH": ":".join(paths)}
+        workers.append((workdir, worker(workdir, "1-0", environment=environment)))
+    for workdir, process in workers:
+        code, err = ended(process)
+        assert (code, "with 40 rows left; it comes back" in err) == (99, True), err
+        assert job_errors(workdir) == []
+
+
 def begun(project):
     until((project.root / "counted").exists, "a row")
 
