@@ -103,7 +103,9 @@ class Supervisor:
         self.too_many = TooMany(self.workdir, run_of(first.name), first.max_failures, mine)
         machine.limit_threads(size)
         self.pool = Pool(Board(size), self._become, self.lifeline)
-        self.pool.board.end = -inf if self._early else self.job_time.last_start
+        self.pool.board.end = self.job_time.last_start
+        if self._early:  # looked at last: the signal may come at any moment
+            self.pool.board.end = -inf
         if self.too_many.look(self.pool.board):
             self._stop()
         if self._ended or not self.dealer.has_work():

@@ -94,7 +94,7 @@ def test_slurm_is_asked_to_bring_a_job_back(project, tmp_path):
 
 
 @pytest.fixture
-def slurm(tmp_path):
+def in_slurm(tmp_path):
     """Make the environment of a job of Slurm, with a fake `scontrol` and `squeue`."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
@@ -120,7 +120,7 @@ time.clock_gettime = lambda clock: clock_gettime(clock) + 3600  # as the age is 
 """
 
 
-def test_a_row_given_up_in_a_large_margin_brings_the_job_back(project, slurm, tmp_path):
+def test_a_row_given_up_in_a_large_margin_brings_the_job_back(project, in_slurm, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(OLD)
     paths = [str(tmp_path), *os.environ.get("PYTHONPATH", "").split(":")]
     workers = []
@@ -128,7 +128,7 @@ def test_a_row_given_up_in_a_large_margin_brings_the_job_back(project, slurm, tm
         asked = {"time_limit": 440, "requeue": 2, "balanced": name == "balanced"}
         workdir = submit(project, name, TASK.replace("0.1", "60"), **asked)
         # the last 22 seconds of these 440 are the margin, and the last 11 are for the end
-        environment = slurm(23.5) | {"PYTHONPATH": ":".join(paths)}
+        environment = in_slurm(23.5) | {"PYTHONPATH": ":".join(paths)}
         workers.append((workdir, worker(workdir, "1-0", environment=environment)))
     for workdir, process in workers:
         code, err = ended(process)
@@ -153,6 +153,41 @@ def test_an_early_signal_lets_rows_under_way_finish(project, pool, number):
     done = journaled(workdir)
     assert 0 < len(done) <= pool + 1
     assert project.evaluated() == sorted(map(str, done))
+
+
+def test_an_early_signal_reaches_a_worker_that_is_not_ready(project):
+    workdir = submit(project, "slow", TASK)
+    path = workdir.job("1-0")
+    whole = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    # as a job's script leaves it, in case the signal comes before the worker is there
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    try:
+        process = worker(workdir, "1-0")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    with path.open("wb") as file:  # by now the worker reads
+        process.send_signal(signal.SIGUSR1)
+        file.write(whole)
+        path.unlink()
+        path.write_bytes(whole)
+    code, err = ended(process)
+    assert (code, "the job's time ran out with 40 rows left" in err) == (1, True), err
+    assert project.evaluated() == []
+
+
+def test_an_early_signal_means_nothing_to_the_merge_job(project):
+    source = TASK.replace("range(40)", "range(2)") + (
+        "import signal, sys\n"
+        "if '--merge' in sys.argv:\n"
+        "    os.kill(os.getpid(), signal.SIGUSR1)\n"
+    )
+    workdir = submit(project, "merged", source)
+    assert ended(worker(workdir, "1-0"))[0] == 0
+    merge = worker(workdir, "--merge", "1", "--folder", str(project.root))
+    assert ended(merge) == (0, "")
+    assert project.result("merged")["y"] == [0, 1]
 
 
 def test_an_early_signal_after_the_last_row_harms_nothing(project):
