@@ -63,9 +63,13 @@ class JobTime:
         """When rows under way are given up: what follows needs some time too."""
         return self.end - self.margin / 2
 
-    def is_near(self) -> bool:
-        """Tell whether its end is so near that a signal to end tells of it."""
-        return time.monotonic() > self.end - _NEAR_SECONDS
+    def is_over(self, at: float) -> bool:
+        """Tell whether a signal to end, which came at some moment, is for the time.
+
+        Where the scheduler does not say so, it is if the end was near.
+        """
+        told = inside.is_over()
+        return at > self.end - _NEAR_SECONDS if told is None else told
 
     def may_come_back(self) -> bool:
         """Tell whether it may be started again."""

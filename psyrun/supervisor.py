@@ -112,13 +112,13 @@ class Supervisor:
             self._leave(())
             return self._conclude()
         self.pool.open()
-        terminated = None
+        terminated, terminated_at = None, 0.0
         try:
             for slot in range(size):
                 self.pool.start(slot)
             self._supervise()
         except Terminated as end:
-            terminated = end
+            terminated, terminated_at = end, time.monotonic()
         finally:
             members = self.pool.members.values()
             cut_off = [(m.job, m.block) for m in members if m.job is not None]
@@ -127,7 +127,7 @@ class Supervisor:
             self._tell_what_is_left()
             self._leave(cut_off)
         if terminated is not None:
-            if not self.job_time.is_near():
+            if not self.job_time.is_over(terminated_at):
                 say("ended: a signal asked for it")
                 raise terminated
             self._early = True

@@ -218,6 +218,34 @@ def test_a_signal_to_end_near_the_end_tells_of_it(project):
     assert (code, "with 40 rows left; it comes back" in err) == (99, True)
 
 
+KILLED = "echo 'COMPLETING|None'"
+OVER = "echo 'COMPLETING|TimeLimit'"
+
+
+@pytest.mark.parametrize(
+    ("ends_in", "says", "comes_back"),
+    [
+        (9, KILLED, False),
+        (9, OVER, True),
+        (9, "exit 1", True),
+        (9, "echo 'RUNNING|None'", True),
+        (600, KILLED, False),
+        (600, OVER, True),  # it was shortened meanwhile
+        (600, "exit 1", False),
+    ],
+)
+def test_a_signal_to_end_is_what_slurm_says_it_is(
+    project, in_slurm, tmp_path, ends_in, says, comes_back
+):
+    workdir = submit(project, "slow", TASK.replace("0.1", "60"), requeue=5)
+    process = worker(workdir, "1-0", environment=in_slurm(ends_in, says))
+    begun(project)
+    process.terminate()
+    code, err = ended(process)
+    assert code == (99 if comes_back else 143), err
+    assert (tmp_path / "asked").exists() is comes_back
+
+
 def test_a_row_under_way_is_given_up_before_the_end(project):
     workdir = submit(project, "slow", TASK.replace("0.1", "60"), time_limit=1)
     began = time.monotonic()
