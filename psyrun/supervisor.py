@@ -249,7 +249,8 @@ class Supervisor:
             return {"finish": whole}
         block = None if self._is_late(member) else self.dealer.next_block()
         if block is None:
-            return None
+            whole = self.dealer.next_whole()  # the look for rows may have found it so
+            return None if whole is None else {"finish": whole}
         member.job, member.block = block
         if member.job not in self._begun and self._fails_by_files():
             return None
