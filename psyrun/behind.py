@@ -14,12 +14,15 @@ from psyrun.rows import Ranges
 _SURE_SECONDS = 0.25
 """How long after the end of its turn a process has surely looked at the clock."""
 
+_LEAST_SECONDS = 0.05
+"""A process whose turn is over may be between rows, and there is nothing to do but wait."""
+
 
 def patience(pool: Pool) -> float:
     """Tell for how many seconds there is nothing to free."""
     now = time.monotonic()
     ends = (member.turn_end + _SURE_SECONDS - now for member in _with_more(pool))
-    return max(min(ends, default=inf), 0.0)
+    return max(min(ends, default=inf), _LEAST_SECONDS)
 
 
 def freed(pool: Pool) -> Iterator[tuple[int, Ranges]]:
