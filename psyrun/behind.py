@@ -47,6 +47,14 @@ def freed(pool: Pool) -> Iterator[tuple[int, Ranges]]:
             yield member.job, rest
 
 
+def any_done(pool: Pool) -> bool:
+    """Tell whether a process is beyond the first row of its block, and so done with that."""
+    blocks = [
+        (m.block[0][0], pool.board.rows[m.slot]) for m in pool.members.values() if m.block
+    ]
+    return any(row not in (IDLE, first) for first, row in blocks)
+
+
 def _with_more(pool: Pool) -> list[Member]:
     """List the processes that have a turn, and more than a row."""
     members = pool.members.values()

@@ -78,6 +78,8 @@ class Supervisor:
     _ended: bool = False
     _early: bool = False
     _was_late: bool = False
+    _settled: bool = False
+    _stuck_since: float = inf
     _left: int = 0
     _began: float = field(default_factory=time.monotonic)
     _last_cause: str = ""
@@ -96,7 +98,9 @@ class Supervisor:
         snapshot.check(self.workdir.snapshot(first.snapshot))
         known = read_digests(self.workdir.file_digests)
         self.watch = FileWatch(self.image, Path(first.taskdir), known)
-        if self._came_too_often() or self._fails_by_files():
+        if (error := self.job_time.too_often()) is not None:
+            self._fail_jobs(error)
+        if self._ended or self._fails_by_files():
             return 1
         size = self._open_dealer()
         mine = None if self.dealer.is_shared else {job.name for job in self.jobs}
@@ -121,6 +125,8 @@ class Supervisor:
             terminated, terminated_at = end, time.monotonic()
         finally:
             members = self.pool.members.values()
+            self._settled |= behind.any_done(self.pool)
+            self._stuck_since = min((m.began for m in members if m.block), default=inf)
             cut_off = [(m.job, m.block) for m in members if m.job is not None]
             self._untold += [member.telling for member in members if member.telling]
             self.pool.end()
@@ -173,6 +179,8 @@ class Supervisor:
                 report=report,
                 own_logs=self.lifeline is not None,
                 is_shared=self.dealer.is_shared,
+                known=self.job.name,
+                fits=0.0 if slot in self._deaths else self.job_time.fits,
             )
         )
 
@@ -197,8 +205,7 @@ class Supervisor:
 
     def _patience(self) -> float | None:
         """For how many seconds to wait for events; None is as long as it takes."""
-        patiences = (self.too_many.patience, self.overdue.patience)
-        waits = [wait for wait in patiences if wait is not None]
+        waits = [w for w in (self.too_many.patience, self.overdue.patience) if w is not None]
         if isinstance(self.dealer, BalancedDealer):
             idle = any(member.idle for member in self.pool.members.values())
             waits.append(self.dealer.patience if idle else BEAT_SECONDS)
@@ -217,13 +224,14 @@ class Supervisor:
                 self._stop()
                 return
             case {"told": index} if member.telling is not None:
-                row = member.telling[1]
+                row, self._settled = member.telling[1], True
                 self.dealer.ended(index, ((row, row + 1),), ())
             case {"evaluated": index, "left": left, "late": late}:
                 back = rows.common(tuple((a, b) for a, b in left), member.block)
+                self._settled |= rows.count(back) < rows.count(member.block)
                 self.dealer.ended(index, member.block, back)
                 member.late = late
-                self._was_late = self._was_late or late
+                self._was_late |= late
                 self._deaths[member.slot] = 0
         member.job, member.block, member.telling = None, (), None
         self._occupy(member)
@@ -252,6 +260,7 @@ class Supervisor:
             whole = self.dealer.next_whole()  # the look for rows may have found it so
             return None if whole is None else {"finish": whole}
         member.job, member.block = block
+        member.began = time.monotonic()
         if member.job not in self._begun and self._fails_by_files():
             return None
         self._begun.add(member.job)
@@ -269,13 +278,6 @@ class Supervisor:
             return None
         now = time.monotonic()
         return now + turn_seconds(now - self._began)
-
-    def _came_too_often(self) -> bool:
-        """Let the jobs fail if this one was started again more often than it may be."""
-        error = self.job_time.too_often()
-        if error is not None:
-            self._fail_jobs(error)
-        return error is not None
 
     def _fails_by_files(self) -> bool:
         """Let all jobs fail if a file that results depend on has changed since submission."""
@@ -378,7 +380,7 @@ class Supervisor:
         if not left:
             some = ", and some failed" if any(self.pool.board.failed) else ""
             say(f"ended: all rows had their turn{some}")
-        elif self._is_out_of_time():
+        elif self._early or self._was_late or time.monotonic() >= self.job_time.last_start:
             return self._end_for_time(left)
         elif self.dealer.is_shared and not self._last_cause:
             say(f"ended: others are at the last rows, {rows.text(left)} of which came back")
@@ -387,14 +389,12 @@ class Supervisor:
             self._fail_jobs(describe_death(cause))
         return int(self.failed)
 
-    def _is_out_of_time(self) -> bool:
-        """Tell whether it is for the time that rows are left."""
-        late = time.monotonic() >= self.job_time.last_start
-        return self._early or self._was_late or late
-
     def _end_for_time(self, left: int) -> int:
         """Come back if that is possible; else the jobs fail."""
-        if self.job_time.comes_back(left):
+        futile = not self._settled and self.job_time.is_futile(
+            self._began, self._stuck_since, refused=self._was_late and not self._early
+        )
+        if not futile and self.job_time.comes_back(left):
             return inside.COMES_BACK
-        self._fail_jobs(self.job_time.ran_out(left))
+        self._fail_jobs(self.job_time.ran_out(left, futile=futile))
         return 1

@@ -218,6 +218,30 @@ def test_a_signal_to_end_near_the_end_tells_of_it(project):
     assert (code, "with 40 rows left; it comes back" in err) == (99, True)
 
 
+def test_a_row_longer_than_the_whole_time_does_not_use_up_all_restarts(project):
+    workdir = submit(project, "slow", TASK.replace("0.1", "60"), time_limit=4, requeue=9)
+    code, err = ended(worker(workdir, "1-0", environment=GRID_ENGINE))
+    assert (code, "(4 s) ran out with 40 rows left; a row takes" in err) == (1, True), err
+    assert job_errors(workdir) == ["TimeLimit"]
+
+
+def test_what_rows_took_before_a_restart_is_known_after_it(project, in_slurm, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(OLD)
+    path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    source = TASK.replace("0.1", "2")
+    workdir = submit(project, "slow", source, time_limit=3600, requeue=3)
+    process = worker(workdir, "1-0")
+    until(lambda: journaled(workdir), "a row")
+    process.kill()
+    process.communicate()
+    project.evaluated()
+    # the last 30 seconds are the margin, so a row would have to end within two
+    environment = in_slurm(32) | {"PYTHONPATH": path}
+    code, err = ended(worker(workdir, "1-0", environment=environment))
+    assert (code, "it comes back" in err) == (99, True), err
+    assert project.evaluated() == []
+
+
 KILLED = "echo 'COMPLETING|None'"
 OVER = "echo 'COMPLETING|TimeLimit'"
 

@@ -32,3 +32,9 @@ def test_a_process_between_rows_is_not_asked_without_a_pause():
     pool = pool_at(IDLE, turn_ended=1)
     assert list(behind.freed(pool)) == []
     assert behind.patience(pool) >= 0.05
+
+
+def test_a_row_under_way_that_is_not_the_first_tells_of_one_that_is_done():
+    assert not behind.any_done(pool_at(IDLE, turn_ended=0))
+    assert not behind.any_done(pool_at(3, turn_ended=0))
+    assert behind.any_done(pool_at(4, turn_ended=0))
