@@ -174,7 +174,7 @@ class BalancedDealer:
         """Look at shares all of whose rows were held, some each time."""
         for index in list(self._pending)[:_LOOKS_PER_POLL]:
             share = self._files.look(index)
-            if share.free or self._files.has_dead(share):
+            if share.free or self._files.orphaning(index, share):
                 if block := self._take(index):
                     return block
             else:
@@ -185,8 +185,10 @@ class BalancedDealer:
     def _take(self, index: int) -> _Block | None:
         share, block = self._files.take(index, self._processes, self._bounds())
         self._keep(index, share, is_news=True)
+        if not block:
+            return None
         self._dealt[index, block] = time.monotonic()
-        return (index, block) if block else None
+        return index, block
 
     def _keep(self, index: int, share: Share, *, is_news: bool = False) -> None:
         """Keep what is known of a share; `is_news` where this worker may have settled it."""

@@ -14,12 +14,15 @@ from psyrun.rows import Ranges
 _SURE_SECONDS = 0.25
 """How long after the end of its turn a process has surely looked at the clock."""
 
+_LEAST_SECONDS = 0.05
+"""A process whose turn is over may be between rows, and there is nothing to do but wait."""
+
 
 def patience(pool: Pool) -> float:
     """Tell for how many seconds there is nothing to free."""
     now = time.monotonic()
     ends = (member.turn_end + _SURE_SECONDS - now for member in _with_more(pool))
-    return max(min(ends, default=inf), 0.0)
+    return max(min(ends, default=inf), _LEAST_SECONDS)
 
 
 def freed(pool: Pool) -> Iterator[tuple[int, Ranges]]:
@@ -42,6 +45,14 @@ def freed(pool: Pool) -> Iterator[tuple[int, Ranges]]:
         if rest:
             member.block = rows.without(member.block, rest)
             yield member.job, rest
+
+
+def any_done(pool: Pool) -> bool:
+    """Tell whether a process is beyond the first row of its block, and so done with that."""
+    blocks = [
+        (m.block[0][0], pool.board.rows[m.slot]) for m in pool.members.values() if m.block
+    ]
+    return any(row not in (IDLE, first) for first, row in blocks)
 
 
 def _with_more(pool: Pool) -> list[Member]:

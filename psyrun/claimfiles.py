@@ -38,6 +38,7 @@ class ClaimFiles:
     mine: Job
     pulse: Pulse = field(init=False)
     _flock: bool = field(init=False)
+    _out: dict[int, Ranges] = field(default_factory=dict, init=False)
 
     def open(self) -> None:
         """Make what has to be there; begin to live."""
@@ -62,9 +63,15 @@ class ClaimFiles:
         """Tell whether anybody has taken rows of a share."""
         return self.workdir.claims(self.jobs[index].name).exists()
 
-    def has_dead(self, share: Share) -> bool:
-        """Tell whether dead workers hold rows of a share."""
-        return any(map(self.pulse.is_dead, share.held))
+    def orphaning(self, index: int, share: Share) -> set[str]:
+        """List who holds rows of a share and is not at them: the dead.
+
+        This worker may be one: where a lock does not lock, another's change of the share may
+        have undone that it let go of its rows.
+        """
+        own = self.pulse.worker
+        dead = {worker for worker in share.held if self.pulse.is_dead(worker)}
+        return dead | ({own} & share.held.keys() if not self._out.get(index) else set())
 
     def take(self, index: int, processes: int, bounds: tuple[int, int]) -> tuple[Share, Ranges]:
         """Take a block of a share, also from the dead; return the share and the block.
@@ -73,12 +80,13 @@ class ClaimFiles:
         """
 
         def action(share: Share) -> tuple[Share, Ranges]:
-            if not share.free:
-                dead = {worker for worker in share.held if self.pulse.is_dead(worker)}
-                share = share.bury(dead, self._unsettled(index)) if dead else share
+            if not share.free and (dead := self.orphaning(index, share)):
+                share = share.bury(dead, self._unsettled(index))
             return share.take(self.pulse.worker, processes, bounds)
 
-        return self._change(index, action)
+        share, block = self._change(index, action)
+        self._out[index] = rows.joined((*self._out.get(index, ()), *block))
+        return share, block
 
     def end(self, index: int, block: Ranges, left: Ranges) -> Share:
         """Let go of a block, of which some rows are left; return the share.
@@ -93,7 +101,9 @@ class ClaimFiles:
                 share = Share(self._unsettled(index))
             return share, ()
 
-        return self._change(index, action)[0]
+        share, _ = self._change(index, action)
+        self._out[index] = rows.without(self._out.get(index, ()), block)
+        return share
 
     def become_watch(self) -> bool:
         """Become the one worker that waits for others' rows, unless one lives that is it."""
@@ -151,9 +161,8 @@ class ClaimFiles:
         """Find the rows of a job that its files do not tell of."""
         job = self.jobs[index]
         left = left_to_do(self.workdir, job, retry=False)
-        if (
-            left
-        ):  # on a network, a folder may be newer than it looks until something is made there
+        # on a network, a folder may be newer than it looks until something is made there
+        if left:
             clock_at(self.workdir.out_folder)
             left = left_to_do(self.workdir, job, retry=False)
         return left

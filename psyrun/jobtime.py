@@ -20,6 +20,9 @@ _MARGIN_SHARE = 0.05
 _LEAST_MARGIN_SECONDS = 1.0
 _MOST_MARGIN_SECONDS = 30.0
 _NEAR_SECONDS = 10.0
+_STUCK_SHARE = 0.9
+_WHOLE_SHARE = 0.8
+"""A job that has so much of its time left when its worker begins has all that it may have."""
 
 
 class Terminated(SystemExit):
@@ -40,12 +43,15 @@ class JobTime:
         How often it was started before.
     requeue : int or None
         How often it may come back; None is never.
+    whole : bool
+        Whether its worker began with all of that time, so that another start gives no more.
     """
 
     limit: float = inf
     end: float = inf
     restarts: int = 0
     requeue: int | None = None
+    whole: bool = False
 
     @property
     def margin(self) -> float:
@@ -63,9 +69,34 @@ class JobTime:
         """When rows under way are given up: what follows needs some time too."""
         return self.end - self.margin / 2
 
-    def is_near(self) -> bool:
-        """Tell whether its end is so near that a signal to end tells of it."""
-        return time.monotonic() > self.end - _NEAR_SECONDS
+    @property
+    def fits(self) -> float:
+        """How long rows may take, in seconds, that are worth a start whatever was known."""
+        return self.limit if self.whole else 0.0
+
+    def is_over(self, at: float) -> bool:
+        """Tell whether a signal to end, which came at some moment, is for the time.
+
+        Where the scheduler does not say so, it is if the end was near.
+        """
+        told = inside.is_over()
+        return at > self.end - _NEAR_SECONDS if told is None else told
+
+    def is_futile(self, began: float, since: float, *, refused: bool) -> bool:
+        """Tell whether it would go the same way if it came back, as no row ended this time.
+
+        Parameters
+        ----------
+        began, since : float
+            When the worker began, and when the first of the rows that it gave up.
+        refused : bool
+            Whether no row was started, as rows usually take too long.
+        """
+        now = time.monotonic()
+        if now < self.last_start:
+            return self.whole and refused
+        # others' rows may have come back to a worker that had waited for them until then
+        return self.whole and now - since >= _STUCK_SHARE * (now - began)
 
     def may_come_back(self) -> bool:
         """Tell whether it may be started again."""
@@ -94,11 +125,13 @@ class JobTime:
             kind="TooManyRestarts",
         )
 
-    def ran_out(self, left: int) -> dict[str, Any]:
-        """Say that it ended with some rows left."""
+    def ran_out(self, left: int, *, futile: bool = False) -> dict[str, Any]:
+        """Say that it ended with some rows left, for which no other start would be enough."""
         limit = f" ({duration(self.limit)})" if self.limit < inf else ""
         if self.requeue is None:
             advice = "raise timelimit in scheduler_args, or set requeue"
+        elif futile:
+            advice = "a row takes longer than that: raise timelimit in scheduler_args"
         else:
             back = f"; it came back {_times(self.restarts)}" if self.restarts else ""
             advice = f"raise timelimit in scheduler_args, or requeue{back}"
@@ -117,7 +150,8 @@ def time_of(workdir: Workdir, job: Job) -> JobTime:
     if told is not None:
         end = now + told - time.time()
         limit = min(limit, end - now + age)
-    return JobTime(max(limit, 0.0), end, _restarts(workdir, job), job.requeue)
+    whole = limit < inf and end - now >= _WHOLE_SHARE * limit
+    return JobTime(max(limit, 0.0), end, _restarts(workdir, job), job.requeue, whole)
 
 
 def _restarts(workdir: Workdir, job: Job) -> int:

@@ -254,8 +254,8 @@ class Place(NamedTuple):
 
     Attributes
     ----------
-    kind, row : int
-        What it tells, and of which row.
+    kind, row, duration : int, int, float
+        What it tells, of which row, and for how many seconds that went on.
     start, stop : int
         The frame's bounds.
     payload : int
@@ -266,6 +266,7 @@ class Place(NamedTuple):
 
     kind: int
     row: int
+    duration: float
     start: int
     stop: int
     payload: int
@@ -279,10 +280,10 @@ class Place(NamedTuple):
 
 def places(data: bytes) -> Iterator[Place]:
     """Yield where the undamaged frames among a journal's bytes stand, in the order written."""
-    for kind, row, _, start, end in _hop(data, Scan(), trusting=False):
+    for kind, row, duration, start, end in _hop(data, Scan(), trusting=False):
         head = start - _HEAD.size
         *_, done, failed = _HEAD.unpack_from(data, head)
-        yield Place(kind, row, head, end + _CRC.size, start, done + failed)
+        yield Place(kind, row, duration, head, end + _CRC.size, start, done + failed)
 
 
 def is_cut_short(data: bytes, position: int) -> bool:
@@ -370,8 +371,7 @@ def _is_sound(data: bytes, position: int) -> bool:
     end = position + _HEAD.size + _HEAD.unpack_from(data, position)[1]
     if end + _CRC.size > len(data):
         return False
-    (check,) = _CRC.unpack_from(data, end)
-    return bool(crc32(memoryview(data)[position:end]) == check)
+    return bool(crc32(memoryview(data)[position:end]) == _CRC.unpack_from(data, end)[0])
 
 
 def counts(path: Path) -> tuple[int, int]:

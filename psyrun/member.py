@@ -48,6 +48,8 @@ class Member:
         The row it was last seen at, and for how many seconds it has been seen there.
     overdue : int or None
         The row for which it is being ended, as that took too long.
+    began : float
+        When it was given that (`time.monotonic`).
     turn_end : float
         When its turn with this block ends (`time.monotonic`); infinity where it does not.
     kill_at : float
@@ -71,6 +73,7 @@ class Member:
     row: int = IDLE
     spent: float = 0.0
     overdue: int | None = None
+    began: float = inf
     turn_end: float = inf
     kill_at: float = inf
     ended: tuple[int, int, resource.struct_rusage] | None = None

@@ -2,12 +2,13 @@
 
 import time
 from collections import deque
+from collections.abc import Iterable
 from math import inf
 
 from psyrun.board import Board
 
 _LOOK_SECONDS = 0.05
-_MOST_DURATIONS = 1000
+MOST_DURATIONS = 1000
 
 
 class Pace:
@@ -31,7 +32,7 @@ class Pace:
         self._until = inf
         self._offset = 0.0
         self._first = True
-        self.durations: deque[float] = deque(maxlen=_MOST_DURATIONS)
+        self.durations: deque[float] = deque(maxlen=MOST_DURATIONS)
         self.late = False
 
     def begin(self, until: float | None) -> None:
@@ -40,6 +41,12 @@ class Pace:
         self._offset = time.monotonic() - time.perf_counter()
         self._first = True
         self.late = False
+
+    def know(self, durations: Iterable[float], fits: float) -> None:
+        """Learn how long rows took before, unless they usually took less than what fits."""
+        self.durations.extend(durations)
+        if self._usual() < fits:
+            self.durations.clear()
 
     @property
     def is_limited(self) -> bool:

@@ -91,10 +91,8 @@ class Pool:
             os.setpgid(0, 0)
             self.board.pids[slot] = os.getpid()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            for early in (
-                signal.SIGUSR1,
-                signal.SIGUSR2,
-            ):  # means something to supervisors only
+            # these mean something to supervisors only
+            for early in (signal.SIGUSR1, signal.SIGUSR2):
                 signal.signal(early, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
             foreign.append(self._guarded)
@@ -196,9 +194,8 @@ class Pool:
         with contextlib.suppress(BrokenPipeError):
             member.orders.close()
         del self.members[member.slot]
-        member.signal(
-            signal.SIGKILL
-        )  # what it started, while the group's number is still its own
+        # what it started, while the group's number is still its own
+        member.signal(signal.SIGKILL)
         ended = member.ended or os.wait4(member.pid, 0)
         self.board.pids[member.slot] = 0
         report = os.pread(member.report, _MOST_REPORT_BYTES, 0).decode(errors="replace")

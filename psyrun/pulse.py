@@ -3,9 +3,11 @@
 import os
 import time
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 from psyrun import machine
-from psyrun.exceptions import WorkdirError
+from psyrun.exceptions import DamagedError, WorkdirError
 from psyrun.files import disk_errors, read_record, write_record
 from psyrun.locks import LEASE_SECONDS
 from psyrun.workdir import Workdir
@@ -61,7 +63,7 @@ class Pulse:
             return False
         path = self._workdir.alive(worker)
         try:
-            found = read_record(path, FORMAT)
+            found = _read(path)
             with path.open() as file:  # opened, a network file shows its true time
                 touched = os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
@@ -69,7 +71,7 @@ class Pulse:
         except WorkdirError:
             return False
         here = (machine.host(), machine.process_namespace())
-        if (found["host"], found["namespace"]) == here:
+        if found and (found["host"], found["namespace"]) == here:
             alive = machine.is_alive(found["process"], found["start"])
             if found["start"] or not alive:
                 return not alive
@@ -79,6 +81,14 @@ class Pulse:
         """Give no sign of life any more."""
         with suppress(OSError):
             self._workdir.alive(self.worker).unlink()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read who a worker is; nothing where that is damaged: it is touched all the same."""
+    try:
+        return read_record(path, FORMAT)
+    except DamagedError:
+        return {}
 
 
 def _self() -> dict[str, object]:

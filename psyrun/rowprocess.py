@@ -23,6 +23,7 @@ from typing import Any
 from psyrun import rows, snapshot
 from psyrun.board import IDLE, Board
 from psyrun.code import CodeImage
+from psyrun.durations import known_durations
 from psyrun.failures import (
     as_mapping,
     check_comes_back,
@@ -73,6 +74,10 @@ class Brief:
         Whether each job's output goes to its own log, rather than to standard output.
     is_shared : bool
         Whether workers elsewhere look at the journals too.
+    known : str
+        The job whose journals tell how long rows took before.
+    fits : float
+        If rows usually took less, in seconds, the first is begun whatever the time.
     """
 
     slot: int
@@ -85,6 +90,8 @@ class Brief:
     report: int
     own_logs: bool
     is_shared: bool = False
+    known: str = ""
+    fits: float = 0.0
 
 
 def main(given: Brief) -> None:
@@ -147,6 +154,8 @@ class RowProcess:
         self.given = given
         self.tail = tail
         self.pace = Pace(given.board)
+        if given.known and self.pace.is_limited:
+            self.pace.know(known_durations(given.workdir, given.known), given.fits)
         first = given.jobs[0]
         os.chdir(first.taskdir)
         sys.path.insert(0, first.taskdir)

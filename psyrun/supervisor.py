@@ -29,17 +29,16 @@ from psyrun.member import DeadRow, Death, Member
 from psyrun.overdue import Overdue
 from psyrun.pool import Pool
 from psyrun.pulse import BEAT_SECONDS
-from psyrun.remaining import around, failed_elsewhere, left_to_do
+from psyrun.remaining import around, left_to_do
 from psyrun.rowprocess import Brief
 from psyrun.rows import Ranges
 from psyrun.scheduler import inside
+from psyrun.toomany import TooMany
 from psyrun.verdicts import Verdicts
 from psyrun.workdir import Workdir, run_of
 
 _MOST_DEATHS = 3
 """How often a slot's process may die without getting to a row, before the slot is given up."""
-
-_COUNT_SECONDS = 10.0
 
 
 @dataclass
@@ -73,18 +72,20 @@ class Supervisor:
     watch: FileWatch = field(init=False)
     verdicts: Verdicts = field(init=False)
     overdue: Overdue = field(init=False)
+    too_many: TooMany = field(init=False)
     job_time: JobTime = field(init=False)
     failed: bool = False
     _ended: bool = False
     _early: bool = False
     _was_late: bool = False
+    _settled: bool = False
+    _stuck_since: float = inf
     _left: int = 0
     _began: float = field(default_factory=time.monotonic)
     _last_cause: str = ""
     _deaths: dict[int, int] = field(default_factory=dict)
     _begun: set[int] = field(default_factory=set)
     _untold: deque[DeadRow] = field(default_factory=deque)
-    _count_due: float = 0.0
 
     def run(self) -> int:
         """Evaluate all rows that are not done yet; return the exit code."""
@@ -97,34 +98,45 @@ class Supervisor:
         snapshot.check(self.workdir.snapshot(first.snapshot))
         known = read_digests(self.workdir.file_digests)
         self.watch = FileWatch(self.image, Path(first.taskdir), known)
-        if self._came_too_often() or self._fails_by_files():
+        if (error := self.job_time.too_often()) is not None:
+            self._fail_jobs(error)
+        if self._ended or self._fails_by_files():
             return 1
         size = self._open_dealer()
+        mine = None if self.dealer.is_shared else {job.name for job in self.jobs}
+        self.too_many = TooMany(self.workdir, run_of(first.name), first.max_failures, mine)
         machine.limit_threads(size)
         self.pool = Pool(Board(size), self._become, self.lifeline)
-        self.pool.board.end = -inf if self._early else self.job_time.last_start
-        self._look_for_failures()
+        self.pool.board.end = self.job_time.last_start
+        if self._early:  # looked at last: the signal may come at any moment
+            self.pool.board.end = -inf
+        if self.too_many.look(self.pool.board):
+            self._stop()
         if self._ended or not self.dealer.has_work():
             self._leave(())
             return self._conclude()
         self.pool.open()
-        terminated = None
+        terminated, terminated_at = None, 0.0
         try:
             for slot in range(size):
                 self.pool.start(slot)
             self._supervise()
         except Terminated as end:
-            terminated = end
+            terminated, terminated_at = end, time.monotonic()
         finally:
             members = self.pool.members.values()
+            self._settled |= behind.any_done(self.pool)
+            self._stuck_since = min((m.began for m in members if m.block), default=inf)
             cut_off = [(m.job, m.block) for m in members if m.job is not None]
             self._untold += [member.telling for member in members if member.telling]
             self.pool.end()
             self._tell_what_is_left()
             self._leave(cut_off)
-        if terminated is not None and not self.job_time.is_near():
-            say("ended: a signal asked for it")
-            raise terminated
+        if terminated is not None:
+            if not self.job_time.is_over(terminated_at):
+                say("ended: a signal asked for it")
+                raise terminated
+            self._early = True
         return self._conclude()
 
     @property
@@ -167,6 +179,8 @@ class Supervisor:
                 report=report,
                 own_logs=self.lifeline is not None,
                 is_shared=self.dealer.is_shared,
+                known=self.job.name,
+                fits=0.0 if slot in self._deaths else self.job_time.fits,
             )
         )
 
@@ -186,12 +200,12 @@ class Supervisor:
                 self._occupy(member)
             self.dealer.beat()
             self.overdue.look(self.pool)
-            self._look_for_failures()
+            if self.too_many.look(self.pool.board):
+                self._stop()
 
     def _patience(self) -> float | None:
         """For how many seconds to wait for events; None is as long as it takes."""
-        counting = _COUNT_SECONDS if self.job.max_failures else None
-        waits = [w for w in (counting, self.overdue.patience) if w is not None]
+        waits = [w for w in (self.too_many.patience, self.overdue.patience) if w is not None]
         if isinstance(self.dealer, BalancedDealer):
             idle = any(member.idle for member in self.pool.members.values())
             waits.append(self.dealer.patience if idle else BEAT_SECONDS)
@@ -210,13 +224,14 @@ class Supervisor:
                 self._stop()
                 return
             case {"told": index} if member.telling is not None:
-                row = member.telling[1]
+                row, self._settled = member.telling[1], True
                 self.dealer.ended(index, ((row, row + 1),), ())
             case {"evaluated": index, "left": left, "late": late}:
                 back = rows.common(tuple((a, b) for a, b in left), member.block)
+                self._settled |= rows.count(back) < rows.count(member.block)
                 self.dealer.ended(index, member.block, back)
                 member.late = late
-                self._was_late = self._was_late or late
+                self._was_late |= late
                 self._deaths[member.slot] = 0
         member.job, member.block, member.telling = None, (), None
         self._occupy(member)
@@ -242,8 +257,10 @@ class Supervisor:
             return {"finish": whole}
         block = None if self._is_late(member) else self.dealer.next_block()
         if block is None:
-            return None
+            whole = self.dealer.next_whole()  # the look for rows may have found it so
+            return None if whole is None else {"finish": whole}
         member.job, member.block = block
+        member.began = time.monotonic()
         if member.job not in self._begun and self._fails_by_files():
             return None
         self._begun.add(member.job)
@@ -262,13 +279,6 @@ class Supervisor:
         now = time.monotonic()
         return now + turn_seconds(now - self._began)
 
-    def _came_too_often(self) -> bool:
-        """Let the jobs fail if this one was started again more often than it may be."""
-        error = self.job_time.too_often()
-        if error is not None:
-            self._fail_jobs(error)
-        return error is not None
-
     def _fails_by_files(self) -> bool:
         """Let all jobs fail if a file that results depend on has changed since submission."""
         changed = self.watch.changed()
@@ -277,19 +287,6 @@ class Supervisor:
             message = f"{what}; run the task again"
             self._fail_jobs(describe_death(message, kind=TaskError.__name__))
         return bool(changed)
-
-    def _look_for_failures(self) -> None:
-        """Count the failures of the run's other jobs now and then, as all count together."""
-        most = self.job.max_failures
-        if most is None or time.monotonic() < self._count_due:
-            return
-        self._count_due = time.monotonic() + _COUNT_SECONDS
-        mine = set() if self.dealer.is_shared else {job.name for job in self.jobs}
-        elsewhere = failed_elsewhere(self.workdir, run_of(self.job.name), mine, most)
-        own = sum(self.pool.board.failed) if self.dealer.is_shared else 0
-        self.pool.board.limit = max(1, most - elsewhere + own)
-        if elsewhere >= most:
-            self._stop()
 
     def _see_to_death(self, member: Member, death: Death) -> None:
         """Do justice to the row that a dead process was at, and start another process."""
@@ -383,7 +380,7 @@ class Supervisor:
         if not left:
             some = ", and some failed" if any(self.pool.board.failed) else ""
             say(f"ended: all rows had their turn{some}")
-        elif self._early or self._was_late or self.job_time.is_near():
+        elif self._early or self._was_late or time.monotonic() >= self.job_time.last_start:
             return self._end_for_time(left)
         elif self.dealer.is_shared and not self._last_cause:
             say(f"ended: others are at the last rows, {rows.text(left)} of which came back")
@@ -394,7 +391,10 @@ class Supervisor:
 
     def _end_for_time(self, left: int) -> int:
         """Come back if that is possible; else the jobs fail."""
-        if self.job_time.comes_back(left):
+        futile = not self._settled and self.job_time.is_futile(
+            self._began, self._stuck_since, refused=self._was_late and not self._early
+        )
+        if not futile and self.job_time.comes_back(left):
             return inside.COMES_BACK
-        self._fail_jobs(self.job_time.ran_out(left))
+        self._fail_jobs(self.job_time.ran_out(left, futile=futile))
         return 1

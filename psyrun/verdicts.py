@@ -33,9 +33,8 @@ class Verdicts:
 
     def jobs_failed(self, jobs: Iterable[Job], error: dict[str, Any]) -> None:
         """Note why the jobs with rows left are not evaluated any further."""
-        with suppress(
-            OSError
-        ):  # it is said too; where nothing can be written, there is no more
+        # it is said too; where nothing can be written, there is no more
+        with suppress(OSError):
             for job in jobs:
                 if left_to_do(self.workdir, job, retry=False):
                     self._journal(job).job_failed(error)

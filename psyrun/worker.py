@@ -24,6 +24,9 @@ _EARLY_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Be a worker."""
+    signal.signal(signal.SIGTERM, _terminate)
+    early: list[int] = []
+    _on_early_signals(lambda number, _: early.append(number))  # nobody is there to heed it yet
     parser = argparse.ArgumentParser(prog="python -m psyrun.worker", description=main.__doc__)
     parser.add_argument("workdir", type=Path, help="the task's work directory")
     parser.add_argument(
@@ -38,10 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="where the task was submitted")
     args = parser.parse_args(argv)
     workdir = Workdir(args.workdir.absolute())
-    signal.signal(signal.SIGTERM, _terminate)
     if args.merge is not None:
         from psyrun.mergejob import merge_job
 
+        _on_early_signals(signal.SIG_IGN)
         return _told(lambda: merge_job(workdir, args.merge, args.folder))
     lifeline = 0 if args.lifeline else None
 
@@ -55,11 +58,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             jobs = RunJobs(workdir, run_of(names[0]))
             mine = jobs.names.index(names[0])
         supervisor = Supervisor(workdir, jobs, args.pool_size, lifeline, mine)
-        for number in _EARLY_SIGNALS:
-            signal.signal(number, lambda *_: supervisor.end_early())
+        _on_early_signals(lambda *_: supervisor.end_early())
+        if early:
+            supervisor.end_early()
         return supervisor.run()
 
     return _told(evaluate, lifeline)
+
+
+def _on_early_signals(action: Callable[[int, object], object] | signal.Handlers) -> None:
+    for number in _EARLY_SIGNALS:
+        signal.signal(number, action)
 
 
 def _terminate(*_: object) -> NoReturn:

@@ -18,6 +18,8 @@ submitted with `-Q 99` (`bsub(1)`); Slurm and PBS take it as any other.
 """
 
 _PATIENCE_SECONDS = 10.0
+_HIDING = ("SQUEUE_", "SLURM_TIME_FORMAT")
+"""Beginnings of variables by which `squeue` hides jobs, or tells times otherwise."""
 
 
 def end_time(environment: Mapping[str, str] = os.environ) -> float | None:
@@ -44,6 +46,35 @@ def end_time(environment: Mapping[str, str] = os.environ) -> float | None:
         return datetime.fromisoformat(said.strip()).timestamp()
     except (SchedulerError, ValueError):  # it may also say NOT_SET, N/A or Unknown
         return None
+
+
+def is_over(environment: Mapping[str, str] = os.environ) -> bool | None:
+    """Find out whether the scheduler ends this job for its time, when it was told to end.
+
+    Returns
+    -------
+    bool or None
+        Whether its time is over; False is that somebody ended it. None if the scheduler does
+        not tell.
+
+    Notes
+    -----
+    While a job of Slurm ends, its state is COMPLETING whatever ended it, and `%e` is the
+    moment at which it was told to end. The reason is the one thing that differs: it is
+    TimeLimit only if the time was over (seen with Slurm 22.05). Grid Engine, LSF and PBS are
+    not asked; there, who ends a job in its last seconds cannot be told from its time.
+    """
+    if "SLURM_JOB_ID" not in environment:
+        return None
+    command = ["squeue", "-h", "-j", environment["SLURM_JOB_ID"], "-o", "%T|%r"]
+    try:
+        state, _, reason = _ask(command, environment).strip().partition("|")
+    except SchedulerError:
+        return None
+    if reason == "TimeLimit" or state == "TIMEOUT":
+        return True
+    # a job that runs on was sent the signal alone
+    return None if state in ("", "RUNNING") else False
 
 
 def restarts(environment: Mapping[str, str] = os.environ) -> int | None:
@@ -82,7 +113,7 @@ def _ask(command: Sequence[str], environment: Mapping[str, str]) -> str:
     try:
         done = subprocess.run(
             command,
-            env=dict(environment),
+            env={k: v for k, v in environment.items() if not k.startswith(_HIDING)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

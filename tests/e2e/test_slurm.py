@@ -256,6 +256,20 @@ def test_jobs_that_may_come_back_go_on_where_their_time_ran_out(far):
     assert far.project.evaluated() == ["0", "1", "2", "3"]
 
 
+def test_a_job_whose_end_was_moved_forward_comes_back(far):
+    far.task(4, 1, "'timelimit': '1h'", free=1, more="requeue = 2")
+    far.hold.touch()
+    far.psy("run")
+    far.started(0, 1)
+    job = far.id_of(0)
+    far.slurm.scontrol("update", f"JobId={job}", "EndTime=now+1")
+    until(lambda: far.slurm.shown(job)["Restarts"] == "1", "the job's return", _LONG_SECONDS)
+    far.hold.unlink()
+    far.over()
+    far.is_done(4)
+    assert far.project.evaluated() == ["0", "1", "1", "2", "3"]
+
+
 def test_kill_ends_the_jobs_of_a_task_and_no_others(far):
     far.task(4, 2)
     far.hold.touch()

@@ -135,6 +135,37 @@ def test_a_share_that_lost_rows_gets_them_back_in_the_end(tmp_path):
     assert sorted(desk.settled) == [0, 1, 2, 3]
 
 
+def lose_its_end(desk, dealer, block, *, row_done):
+    """End a block in such a way that the share never shows it, as where locks do not lock."""
+    claims = desk.workdir.claims("1-0")
+    before = claims.read_bytes()
+    desk.settle(dealer, block, () if row_done else block[1])
+    claims.write_bytes(before)
+
+
+@pytest.mark.parametrize("row_done", [True, False])
+def test_a_worker_does_not_wait_for_itself(tmp_path, row_done):
+    desk = Desk(tmp_path, [2, 0])
+    dealer, other = desk.worker(0), desk.worker(1)
+    block, others = dealer.next_block(), poll(other)
+    lose_its_end(desk, dealer, block, row_done=row_done)
+    desk.settle(other, others)
+    while (block := poll(dealer)) is not None:
+        desk.settle(dealer, block)
+    assert not dealer.waits()
+    assert sorted(desk.settled) == [0, 1]
+    assert dealer.next_whole() == 0
+
+
+def test_a_worker_does_not_take_what_it_is_at(tmp_path):
+    desk = Desk(tmp_path, [1, 1])
+    dealer = desk.worker(0)
+    dealer.next_block()
+    desk.settle(dealer, poll(dealer))
+    assert poll(dealer) is None
+    assert dealer.waits()
+
+
 def test_cheap_rows_are_taken_many_at_a_time(tmp_path):
     desk = Desk(tmp_path, [1000])
     dealer = desk.worker(0)

@@ -39,6 +39,12 @@ def test_an_older_slurm_is_asked_for_the_end(fake):
     assert asked() == ["-h -j 12 -o %e"]
 
 
+def test_what_a_user_sets_for_squeue_hides_nothing(fake):
+    fake("squeue", 'echo "2026-11-26T05:30:36$SQUEUE_STATES$SLURM_TIME_FORMAT"')
+    own = {"SQUEUE_STATES": "PENDING", "SLURM_TIME_FORMAT": "relative"}
+    assert inside.end_time(with_path(SLURM | own)) is not None
+
+
 @pytest.mark.parametrize("says", ["echo NOT_SET", "echo N/A", "echo Unknown", "", "kill -9 $$"])
 def test_an_end_that_slurm_does_not_know_is_none(fake, says):
     fake("squeue", says)
@@ -47,6 +53,28 @@ def test_an_end_that_slurm_does_not_know_is_none(fake, says):
 
 def test_without_a_scheduler_there_is_no_end():
     assert inside.end_time({}) is None
+
+
+@pytest.mark.parametrize(
+    ("says", "over"),
+    [
+        ("echo 'COMPLETING|TimeLimit'", True),
+        ("echo 'TIMEOUT|TimeLimit'", True),
+        ("echo 'COMPLETING|None'", False),
+        ("echo 'CANCELLED|None'", False),
+        ("echo 'RUNNING|None'", None),
+        ("", None),
+        ("exit 1", None),
+    ],
+)
+def test_slurm_is_asked_whether_the_time_is_over(fake, says, over):
+    asked = fake("squeue", says)
+    assert inside.is_over(with_path(SLURM)) is over
+    assert asked() == ["-h -j 12 -o %T|%r"]
+
+
+def test_other_schedulers_do_not_tell_whether_the_time_is_over():
+    assert inside.is_over({"JOB_ID": "1", "SGE_TASK_ID": "2"}) is None
 
 
 def test_slurm_counts_restarts():

@@ -23,7 +23,7 @@ def workdir(tmp_path, monkeypatch):
 def test_a_job_without_a_limit_never_ends(workdir):
     found = time_of(workdir, JOB)
     assert found.end == found.last_start == found.give_up == inf
-    assert not found.is_near()
+    assert not found.is_over(time.monotonic())
 
 
 def test_a_job_ends_when_it_was_asked_to(workdir):
@@ -64,6 +64,26 @@ def test_a_job_that_may_not_come_back_counts_nothing(workdir):
     assert not workdir.starts("3-7").exists()
 
 
+@pytest.mark.parametrize(
+    ("end_in", "began", "since", "refused", "whole", "futile"),
+    [
+        (0, 95, 94, False, True, True),
+        (0, 95, 94, False, False, False),  # it came late to its time
+        (0, 95, 30, False, True, False),  # it had waited for others
+        (0, 95, -inf, True, True, False),  # what came then was too late
+        (50, 45, 44, False, True, False),  # somebody ended it
+        (90, 5, -inf, True, True, True),
+        (90, 5, -inf, True, False, False),
+    ],
+)
+def test_a_job_in_which_no_row_ended_is_futile_if_one_had_all_of_its_time(
+    end_in, began, since, refused, whole, futile
+):
+    now = time.monotonic()
+    job_time = JobTime(100, now + end_in, requeue=2, whole=whole)
+    assert job_time.is_futile(now - began, now - since, refused=refused) is futile
+
+
 def test_what_ran_out_is_said_with_what_to_do():
     assert JobTime(3600, 0).ran_out(12)["message"] == (
         "the job's time (1 h) ran out with 12 rows left; "
@@ -72,4 +92,8 @@ def test_what_ran_out_is_said_with_what_to_do():
     assert JobTime(3600, 0, 2, 2).ran_out(1)["message"] == (
         "the job's time (1 h) ran out with 1 row left; "
         "raise timelimit in scheduler_args, or requeue; it came back 2 times"
+    )
+    assert JobTime(3600, 0, 0, 2).ran_out(1, futile=True)["message"] == (
+        "the job's time (1 h) ran out with 1 row left; "
+        "a row takes longer than that: raise timelimit in scheduler_args"
     )

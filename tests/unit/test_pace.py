@@ -1,6 +1,8 @@
 import time
 from math import inf
 
+import pytest
+
 from psyrun.board import Board
 from psyrun.pace import Pace
 
@@ -53,3 +55,14 @@ def test_an_end_that_comes_early_stops_a_block_under_way():
     board.end = -inf
     assert pace.look(clock()) == -inf
     assert pace.late
+
+
+@pytest.mark.parametrize(("fits", "starts"), [(0.0, False), (50.0, False), (150.0, True)])
+def test_what_took_too_long_before_is_not_started_unless_it_fits_from_the_start(fits, starts):
+    board = Board(1)
+    board.end = time.monotonic() + 60
+    pace = Pace(board)
+    pace.know([100.0] * 5, fits)
+    pace.begin(None)
+    assert (pace.look(clock()) > -inf) is starts
+    assert pace.late is not starts

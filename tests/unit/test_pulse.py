@@ -55,6 +55,17 @@ def test_a_worker_whose_file_is_gone_is_dead(workdir):
     assert mine.is_dead(other.worker)
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b'{"format": 1, "host": "x", "check": 0}'])
+@pytest.mark.parametrize(("age", "dead"), [(50, False), (70, True)])
+def test_a_worker_whose_file_is_damaged_lives_as_long_as_its_lease(workdir, content, age, dead):
+    alive_file(workdir, "1-1.x", age)
+    workdir.alive("1-1.x").write_bytes(content)
+    then = time.time() - age
+    os.utime(workdir.alive("1-1.x"), (then, then))
+    mine = Pulse(workdir, "1-0")
+    assert mine.is_dead("1-1.x") is dead
+
+
 def test_who_was_taken_for_dead_shows_again_that_it_lives(workdir, monkeypatch):
     mine, other = Pulse(workdir, "1-0"), Pulse(workdir, "1-1")
     mine.beat()

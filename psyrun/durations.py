@@ -1,0 +1,39 @@
+"""Own how long a job's rows took so far, as its journals tell; only reads."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from psyrun import journal
+from psyrun.pace import MOST_DURATIONS
+from psyrun.workdir import Workdir
+
+_MOST_BYTES = 4 << 20
+"""How much of the end of each journal is read: results may be large, and this is a guess."""
+
+
+def known_durations(workdir: Workdir, job: str) -> list[float]:
+    """List how long the last rows of a job took, in seconds; those that killed do not count."""
+    found: list[float] = []
+    for path in sorted(workdir.journals(job), key=_modified, reverse=True):
+        rows = (journal.Kind.DONE, journal.Kind.FAILED)
+        places = (place for place in journal.places(_end_of(path)) if place.kind in rows)
+        found += reversed([place.duration for place in places if place.duration > 0])
+        if len(found) >= MOST_DURATIONS:
+            break
+    return found[:MOST_DURATIONS]
+
+
+def _modified(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def _end_of(path: Path) -> bytes:
+    """Read the end of a journal; nothing if that cannot be read now."""
+    with suppress(OSError), path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _MOST_BYTES))
+        return file.read(_MOST_BYTES)
+    return b""
