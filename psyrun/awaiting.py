@@ -70,7 +70,7 @@ def wait(
             break
         if time.monotonic() >= due:
             try:
-                gone = 0 if queues().look(name, run).live else gone + 1
+                gone = 0 if queues().look(name, run, workdir).live else gone + 1
                 silent = 0
                 if gone == _SURE:
                     break

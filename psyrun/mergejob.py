@@ -47,7 +47,7 @@ def merge_job(workdir: Workdir, number: int, folder: Path) -> int:
             raise WorkdirError(f"run {number} was followed by run {file.last.number}")
         job = read_job(workdir, next(iter(run.jobs)))
         task = load_frozen(frozen_code(workdir.code(run.code)), Path(job.taskdir))
-        run = dataclasses.replace(run, ends=_ends(task, workdir.root.name, run))
+        run = dataclasses.replace(run, ends=_ends(task, workdir, run))
         file = file.with_run(run)
         check_held()
         write_run_file(workdir, file)
@@ -61,9 +61,11 @@ def merge_job(workdir: Workdir, number: int, folder: Path) -> int:
     return 0
 
 
-def _ends(task: TaskDef, name: str, run: Run) -> dict[str, str]:
+def _ends(task: TaskDef, workdir: Workdir, run: Run) -> dict[str, str]:
     """Ask how the jobs of a run ended, while the scheduler knows; it may not know any more."""
     try:
-        return ends_of(Queue(task.taskdir, task.scheduler).look(name, run))
+        return ends_of(
+            Queue(task.taskdir, task.scheduler).look(workdir.root.name, run, workdir)
+        )
     except SchedulerError:
         return dict(run.ends)

@@ -47,6 +47,7 @@ def record(plan: Plan, workdir: Workdir, command: Sequence[str]) -> Run:
         versions=dict(sorted({**image.packages, "psyrun": __version__}.items())),
         command=tuple(command),
         folder=str(Path.cwd()),
+        place=str(workdir.root.absolute()),
         git=_git(image, task.taskdir, workdir, run.number),
     )
 

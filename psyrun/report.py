@@ -294,19 +294,20 @@ def _running_words(plan: Plan, held_by: Mapping[str, object] | None) -> Iterator
         yield "the parameter space changed since it was submitted"
 
 
-def status_details(plan: Plan, *, every: bool = False) -> Iterator[str]:
+def status_details(
+    space: ParameterSpace, state: TaskState, *, every: bool = False
+) -> Iterator[str]:
     """List failed rows with their errors, and missing ones; the first of each, or `every`."""
     most = None if every else _MOST_LINES
-    present, space = plan.present, plan.task.pspace
-    failed = present.state.count(RowState.FAILED)
+    failed = state.count(RowState.FAILED)
     shown = 0
-    for failure in islice(failures(present.state), most):
+    for failure in islice(failures(state), most):
         assert failure.row is not None
         shown += 1
         yield f"  failed  {_row_text(space, failure.row)}: {in_a_line(failure.error)}"
     if failed > shown:
         yield f"  and {failed - shown:,} more failed"
-    missing = rows.of_state(present.state.states, RowState.MISSING)
+    missing = rows.of_state(state.states, RowState.MISSING)
     count = rows.count(missing)
     first = (row for start, stop in missing for row in range(start, stop))
     for row in islice(first, most):

@@ -160,7 +160,7 @@ def _seen(task: TaskDef, file: RunFile, queue: Queue, *, must_know: bool) -> See
         If that has to be known, and the task's scheduler, which had the jobs, does not answer.
     """
     try:
-        return queue.look(task.name, file.last)
+        return queue.look(task.name, file.last, workdir_of(task))
     except SchedulerError as err:
         had_them = file.last.scheduler if file.last else ""
         if must_know and had_them == qualified_name(task.scheduler):

@@ -63,6 +63,8 @@ class Run:
         The command that submitted it, or the script and its arguments.
     folder : str
         The working directory of that.
+    place : str
+        The work directory as it was then, as an absolute path.
     git : dict or None
         What git said of the code: `commit`, `branch` (or None), `dirty` (whether files that git
         tracks differed), `untracked` (which of the code's own files git does not track), `diff`
@@ -93,6 +95,7 @@ class Run:
     versions: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     folder: str = ""
+    place: str = ""
     git: Mapping[str, Any] | None = None
 
     @property

@@ -107,15 +107,17 @@ class Queue:
                 except SchedulerError as err:
                     self._told[name] = err
 
-    def look(self, task: str, run: Run | None) -> Seen:
+    def look(self, task: str, run: Run | None, workdir: Workdir) -> Seen:
         """Tell what is known of the jobs of a task's run.
+
+        In a copy of a work directory there are none: they are those of the original.
 
         Raises
         ------
         SchedulerError
             If its scheduler does not answer.
         """
-        if run is None or not is_open(run):
+        if run is None or not is_open(run) or is_copied(run, workdir):
             return Seen(run, _ended(run) if run else {})
         run = self._adopted(task, run)
         self.ask([run])
@@ -159,6 +161,13 @@ def is_open(run: Run) -> bool:
     return (
         has_jobs and run.scheduler != qualified_name(ImmediateRun()) and MERGE not in run.ends
     )
+
+
+def is_copied(run: Run, workdir: Workdir) -> bool:
+    """Tell whether a run was submitted in another work directory, which is still there."""
+    place = Path(run.place)
+    elsewhere = bool(run.place) and place.resolve() != workdir.root.resolve()
+    return elsewhere and Workdir(place).run_file.exists()
 
 
 def _ids(run: Run) -> set[str]:

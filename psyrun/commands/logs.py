@@ -109,7 +109,7 @@ class _Running:
             return holder is not None
         queue = queue_for(self._workdir, run, self._taskdir)
         try:
-            live = queue.look(self._name, run).live
+            live = queue.look(self._name, run, self._workdir).live
         except SchedulerError:
             return True
         return self._job in live if self._job else bool(live)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from psyrun import report
+from psyrun import report, snapshot
 from psyrun.causes import group
 from psyrun.commands.messages import describe, show_warning
 from psyrun.commands.options import Options
@@ -23,6 +23,7 @@ from psyrun.jobs import read_job
 from psyrun.jobwords import EARLY, endings, merge_trouble, unknown_ends
 from psyrun.locks import read_holder
 from psyrun.plan import Action, Plan
+from psyrun.pspace import ParameterSpace
 from psyrun.remaining import left_to_do
 from psyrun.rows import RowState
 from psyrun.run import workdir_of
@@ -125,9 +126,17 @@ def show_status(task: TaskDef, details: Details, queue: Queue) -> bool:
         for line in reasons(plan, workdir):
             click.echo(f"  {line}")
     if details.verbose:
-        for line in report.status_details(plan, every=details.every):
+        for line in report.status_details(_space_of(status), state, every=details.every):
             click.echo(line)
     return status.mark is report.Mark.UP_TO_DATE
+
+
+def _space_of(status: Status) -> ParameterSpace:
+    """Return the space whose rows the status is about: while it runs, that of then."""
+    present, digest = status.plan.present, status.state.run.snapshot
+    if digest == present.run.snapshot:
+        return status.plan.task.pspace
+    return snapshot.load(status.workdir.snapshot(digest))
 
 
 def job_lines(status: Status) -> Iterator[str]:

@@ -21,12 +21,15 @@ from psyrun.run import holding
 from psyrun.runfile import RunFile, read_run_file
 from psyrun.scheduler import Scheduler, scheduler_errors
 from psyrun.submitted import Seen, queue_for, scheduler_named
-from psyrun.taskfiles import PREFIX
+from psyrun.taskfiles import PREFIX, suggestion
 from psyrun.units import size_text
 from psyrun.workdir import Workdir
 
+SCHEDULERS = frozenset({"ImmediateRun", "LSF", "PBS", "SGE", "Slurm", "Sqsub"})
+"""The schedulers of Psyrun."""
+
 _END_SECONDS = 10.0
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS = 0.5
 _MOST_IDS = 6
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TEMPLATE = Path(__file__).parent.with_name("template_task.py")
@@ -75,7 +78,7 @@ def _read_run_file(workdir: Workdir, name: str) -> RunFile:
 def _remove(name: str, workdir: Workdir, taskdir: Path) -> None:
     with _held_if_possible(name, workdir) as check_held:
         file = _read_run_file(workdir, name)
-        if jobs := queue_for(workdir, file.last, taskdir).look(name, file.last).live:
+        if jobs := queue_for(workdir, file.last, taskdir).look(name, file.last, workdir).live:
             size = "1 job is" if len(jobs) == 1 else f"{len(jobs):,} jobs are"
             raise TaskError(f"{name}: {size} queued or running; end them with: psy kill {name}")
         check_held()
@@ -116,10 +119,10 @@ def _kill(name: str, workdir: Workdir, taskdir: Path) -> bool:
         _end_holder(name, workdir, holder)
     run = read_run_file(workdir, name).last
     queue = queue_for(workdir, run, taskdir)
-    seen = queue.look(name, run)
+    seen = queue.look(name, run, workdir)
     if seen.live and seen.run is not None:
         _end_jobs(name, seen, queue.scheduler(seen.run.scheduler))
-        _wait_until(lambda: not queue_for(workdir, run, taskdir).look(name, run).live)
+        _wait_until(lambda: not queue_for(workdir, run, taskdir).look(name, run, workdir).live)
     elif holder is not None and not local:
         place = "in another container on" if holder["host"] == machine.host() else "on"
         show_error(f"{name} runs {place} {holder['host']}: run psy kill {name} there")
@@ -158,6 +161,11 @@ def write_task_file(taskdir: Path, name: str, scheduler: str) -> int:
     if not name.isidentifier():
         raise click.UsageError(f"{name!r} is no name for a task; use letters, digits and _")
     module, _, cls = scheduler.rpartition(".")
+    if not module and cls not in SCHEDULERS:
+        close = suggestion(cls, sorted(SCHEDULERS))
+        raise click.UsageError(
+            f"there is no scheduler {cls}{close}; one of your own is package.module.Class"
+        )
     scheduler_named(f"{module or 'psyrun.scheduler'}:{cls}", Path(taskdir))
     path = Path(taskdir) / f"{PREFIX}{name}.py"
     text = _TEMPLATE.read_text(encoding="utf-8").replace("NAME", name)

@@ -225,9 +225,10 @@ class BatchScheduler(Scheduler):
         asked = {**self.USER_DEFAULT_ARGS, **(scheduler_args or {})}
         for given, limit in asked.items():
             if str(given).replace("-", "_") in self.time_names:
-                value = limit(plain_name(name)) if callable(limit) else limit
-                if not options.is_nothing(value):
-                    return seconds(value)
+                if callable(limit):
+                    limit = options.called(given, limit, plain_name(name))  # noqa: PLW2901
+                if not options.is_nothing(limit):
+                    return seconds(limit)
         return None
 
     def check(self, scheduler_args: Mapping[str, Any]) -> None:
@@ -270,7 +271,7 @@ class BatchScheduler(Scheduler):
         output, words = (data.decode(errors="replace") for data in printed)
         said = words.strip() or output.strip()  # some say on their output why they fail
         if code and not self.is_harmless(command, said):
-            said = " ".join(said.split("\n"))
+            said = "; ".join(line.strip() for line in said.split("\n") if line.strip())
             raise SchedulerError(said or f"{command[0]} failed with {code}")
         return output
 

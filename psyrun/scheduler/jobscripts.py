@@ -102,9 +102,9 @@ def script(
         lines.append(f"exec >>{with_index(request.output, request)} 2>&1")
     setup = request.asked.get("setup")
     if callable(setup):
-        setup = setup(request.name)
-    if not options.is_nothing(setup):
-        lines += options.lines("setup", setup)
+        setup = options.called("setup", setup, request.name)
+    if not options.is_nothing(setup):  # rows in the wrong environment would be wrong rows
+        lines += ["set -e", *options.lines("setup", setup)]
     words = " ".join(with_index(arg, request) for arg in request.args)
     return "\n".join([*lines, f"exec {words}", ""])
 

@@ -1,11 +1,12 @@
 """Own `scheduler_args`: which there are, how a misspelt one is told, what values may be."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from psyrun.exceptions import SchedulerError
 from psyrun.words import close_matches
 
+_MOST_NAMES = 40
 SHARED = ("throttle", "setup")
 """What every scheduler with job scripts takes: see `BatchScheduler`."""
 
@@ -47,8 +48,25 @@ def resolved(
             raise SchedulerError(f"{title} has no {given!r}{_hint(name, known)}")
         if name in found:
             raise SchedulerError(f"scheduler_args has {given!r} twice, spelt differently")
-        found[name] = value(job) if callable(value) else value
+        found[name] = called(name, value, job) if callable(value) else value
     return {name: value for name, value in found.items() if not is_nothing(value)}
+
+
+def called(name: str, value: Callable[[str], Any], job: str) -> Any:
+    """Call a value that is a function with the job's name.
+
+    Raises
+    ------
+    SchedulerError
+        If it raises.
+    """
+    try:
+        return value(job)
+    except Exception as err:  # a user's function may raise anything
+        raise SchedulerError(
+            f"scheduler_args[{name!r}] raised {type(err).__name__}: {err}, when it was called "
+            f"with the job's name, {job!r}"
+        ) from err
 
 
 def is_nothing(value: Any) -> bool:
@@ -58,7 +76,11 @@ def is_nothing(value: Any) -> bool:
 
 def _hint(name: str, known: Collection[str]) -> str:
     close = close_matches(name, sorted(known), 0.6)
-    return f"; did you mean {close[0]!r}?" if close else f"; it has: {', '.join(sorted(known))}"
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    if len(known) > _MOST_NAMES:
+        return "; the reference of schedulers lists what it has"
+    return f"; it has: {', '.join(sorted(known))}"
 
 
 def one_of(names: Mapping[str, str], asked: Mapping[str, Any]) -> dict[str, Any]:

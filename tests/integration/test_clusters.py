@@ -1,10 +1,13 @@
 """Tasks on each scheduler, on fake systems: from the task file to the result."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from psyrun.exceptions import WorkdirError
+from psyrun.mergejob import merge_job
 from psyrun.runfile import read_run_file
 from psyrun.workdir import Workdir
 from tests.conftest import Project
@@ -236,3 +239,92 @@ def test_a_log_is_followed_until_the_jobs_have_ended(on_slurm):
     assert following.returncode == 0, err
     assert out.startswith("row 0\nrow 1\n")
     assert "ended: all rows had their turn" in out
+
+
+def test_a_copy_of_a_project_has_none_of_the_original_s_jobs(on_slurm, monkeypatch):
+    on_slurm.hold.touch()
+    on_slurm.psy("run")
+    on_slurm.started()
+    root = on_slurm.project.root
+    copy = root.with_name("copy")
+    shutil.copytree(root, copy)
+    with monkeypatch.context() as patch:
+        patch.chdir(copy)
+        assert "running" not in on_slurm.psy("status").out
+        assert "nothing is running" in on_slurm.psy("kill").out
+    on_slurm.hold.unlink()
+    assert on_slurm.psy("run", "--wait").code == 0
+    on_slurm.is_done()
+
+
+def test_a_refused_submission_leaves_no_run_behind(on_slurm):
+    assert on_slurm.psy("run", "--wait").code == 0
+    on_slurm.system.fault("sbatch", says="sbatch: error: not you", code=1)
+    ran = on_slurm.psy("run", "--force")
+    assert (ran.code, "ERROR far: sbatch: error: not you" in ran.err) == (1, True)
+    on_slurm.is_done()
+    assert on_slurm.run.number == 1
+    assert [
+        path.stem for path in (on_slurm.project.workdir("far") / "in").glob("2-*.json")
+    ] == []
+
+
+def test_what_ends_early_is_told_with_its_reason_and_where_to_look(on_slurm):
+    on_slurm.task(asked=", 'setup': 'echo no such module; exit 3'")
+    ran = on_slurm.psy("run", "--wait")
+    assert ran.code == 1
+    assert "jobs ended early, psy status far tells why" in ran.err
+    assert "3 jobs FAILED (1-0, 1-1, 1-2): ended with an error" in on_slurm.psy("status").out
+    assert "no such module" in on_slurm.psy("logs", "far").out
+
+
+def test_a_line_of_setup_that_fails_ends_the_job(on_slurm):
+    on_slurm.task(asked=", 'setup': ['false', 'true']")
+    assert on_slurm.psy("run", "--wait").code == 1
+    assert on_slurm.project.evaluated() == []
+
+
+def test_an_argument_that_raises_is_told_and_the_other_tasks_are_run(on_slurm):
+    path = on_slurm.task(asked=", 'memory': lambda name: 1 / 0")
+    path.rename(path.with_name("task_bad.py"))
+    on_slurm.task()
+    ran = on_slurm.psy("run", "--wait")
+    assert ran.code == 1
+    assert "ERROR bad: scheduler_args['memory'] raised ZeroDivisionError" in ran.err
+    assert "far: up to date" in on_slurm.psy("status").out
+
+
+def test_an_edit_while_jobs_run_is_no_obstacle_to_waiting(on_slurm):
+    on_slurm.hold.touch()
+    on_slurm.psy("run")
+    on_slurm.started()
+    path = on_slurm.task()
+    path.write_text(path.read_text().replace("a * a", "-a"))
+    assert "missing row 5 (a=5)" in on_slurm.psy("status", "-v").out
+    path.write_text(path.read_text().replace("range(6)", "range(2)"))
+    assert "missing row 5 (a=5)" in on_slurm.psy("status", "-v").out
+    on_slurm.hold.unlink()
+    ran = on_slurm.psy("run", "--wait")
+    assert ran.code == 0, ran.err
+    assert "it was edited since" in ran.err
+    assert on_slurm.project.result("far")["y"] == [a * a for a in range(6)]
+
+
+def test_a_merge_job_leaves_a_later_run_alone(on_slurm):
+    assert on_slurm.psy("run", "--wait").code == 0
+    path = on_slurm.task()
+    path.write_text(path.read_text().replace("a * a", "a ** 2"))
+    assert on_slurm.psy("run", "--wait").code == 0
+    before = (on_slurm.project.workdir("far") / "run.json").read_bytes()
+    workdir = Workdir(on_slurm.project.workdir("far"))
+    with pytest.raises(WorkdirError, match=r"was followed by run 2|no longer known"):
+        merge_job(workdir, 1, on_slurm.project.root)
+    assert (on_slurm.project.workdir("far") / "run.json").read_bytes() == before
+
+
+def test_new_task_asks_what_was_meant(on_slurm):
+    ran = on_slurm.psy("new-task", "fresh", "--scheduler", "Slrum")
+    assert ran.code == 2
+    assert "did you mean Slurm?" in ran.err
+    assert on_slurm.psy("new-task", "fresh", "--scheduler", "Slurm").code == 0
+    assert on_slurm.psy("run", "--wait", "fresh").code == 0

@@ -11,6 +11,7 @@ from psyrun.jobstates import by_job
 from psyrun.runfile import Run
 from psyrun.scheduler import JobInfo, JobState, Scheduler, qualified_name
 from psyrun.submitted import Queue, ends_of, is_open
+from psyrun.workdir import Workdir
 
 
 class Told(Scheduler):
@@ -54,6 +55,7 @@ def run_of(jobs, **others):
     return Run(1, "space", "code", 10, jobs=jobs, **fields)
 
 
+HERE = Workdir(Path("work"))
 ARRAY = {"1-0": "7", "1-1": "7", "1-2": "8", "1-3": "8"}
 
 
@@ -94,8 +96,8 @@ def test_a_scheduler_is_asked_once_about_all_runs():
     other = run_of({"1-0": "20"}, merge_job="21")
     Told.jobs = [info("7", "RUNNING", ((0, 2),)), info("20")]
     queue.ask([run_of(ARRAY), None, other])
-    assert set(queue.look("one", run_of(ARRAY)).live) == {"1-0", "1-1"}
-    assert queue.look("other", other).live_ids == ["20"]
+    assert set(queue.look("one", run_of(ARRAY), HERE).live) == {"1-0", "1-1"}
+    assert queue.look("other", other, HERE).live_ids == ["20"]
     assert Told.asked == [{"7", "8", "9", "20", "21"}]
 
 
@@ -109,13 +111,13 @@ def test_a_scheduler_is_asked_once_about_all_runs():
 )
 def test_nobody_is_asked_about_a_run_that_is_over_or_was_here(run):
     assert not is_open(run)
-    assert not Queue(Path(), Told()).look("one", run).live
+    assert not Queue(Path(), Told()).look("one", run, HERE).live
     assert Told.asked == []
 
 
 def test_what_was_noted_is_told_where_the_scheduler_has_forgotten():
     run = run_of(ARRAY, ends={"1-0": "TIMEOUT", "1-1": "no such state"})
-    seen = Queue(Path(), Told()).look("one", run)
+    seen = Queue(Path(), Told()).look("one", run, HERE)
     assert {job: found.state for job, found in seen.jobs.items()} == {"1-0": "TIMEOUT"}
     assert ends_of(seen) == {"1-0": "TIMEOUT"}
 
@@ -123,13 +125,13 @@ def test_what_was_noted_is_told_where_the_scheduler_has_forgotten():
 def test_silence_is_told():
     Told.silent = True
     with pytest.raises(SchedulerError, match="no answer"):
-        Queue(Path(), Told()).look("one", run_of(ARRAY))
+        Queue(Path(), Told()).look("one", run_of(ARRAY), HERE)
 
 
 def test_jobs_without_an_id_are_found_by_name():
     Told.names = {"one-1.abc": "30", "one-1-2.abc": "31", "one-1-merge-4.abc": "32"}
     run = run_of(dict.fromkeys(ARRAY), merge_job=None, array_size=2)
-    seen = Queue(Path(), Told()).look("one", run)
+    seen = Queue(Path(), Told()).look("one", run, HERE)
     assert seen.run is not None
     assert seen.run.jobs == {"1-0": "30", "1-1": "30", "1-2": "31", "1-3": "31"}
     assert seen.run.merge_job == "32"
@@ -138,6 +140,6 @@ def test_jobs_without_an_id_are_found_by_name():
 def test_jobs_submitted_one_by_one_are_found_by_name():
     Told.names = {"one-1-2.abc": "31"}
     run = run_of({"1-0": "30", "1-1": None, "1-2": None}, merge_job=None)
-    seen = Queue(Path(), Told()).look("one", run)
+    seen = Queue(Path(), Told()).look("one", run, HERE)
     assert seen.run is not None
     assert seen.run.jobs == {"1-0": "30", "1-1": None, "1-2": "31"}
