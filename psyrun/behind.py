@@ -49,10 +49,8 @@ def freed(pool: Pool) -> Iterator[tuple[int, Ranges]]:
 
 def any_done(pool: Pool) -> bool:
     """Tell whether a process is beyond the first row of its block, and so done with that."""
-    blocks = [
-        (m.block[0][0], pool.board.rows[m.slot]) for m in pool.members.values() if m.block
-    ]
-    return any(row not in (IDLE, first) for first, row in blocks)
+    at_work = (member for member in pool.members.values() if member.block)
+    return any(pool.board.rows[m.slot] not in (IDLE, m.block[0][0]) for m in at_work)
 
 
 def _with_more(pool: Pool) -> list[Member]:
