@@ -7,7 +7,6 @@ from pathlib import Path
 from psyrun.exceptions import SchedulerError
 from psyrun.follow import Follower
 from psyrun.locks import read_holder
-from psyrun.rows import RowState
 from psyrun.runfile import MERGE, RunFile, read_run_file
 from psyrun.state import TaskState, task_state
 from psyrun.submitted import Queue
@@ -94,11 +93,12 @@ def _let_go(workdir: Workdir) -> None:
 
 
 def is_whole(file: RunFile, state: TaskState) -> bool:
-    """Tell whether the result of a run stands."""
-    result = file.result
+    """Tell whether the result of a run stands, and not an older one."""
+    result, run = file.result, state.run
     return (
-        state.count(RowState.DONE) == len(state.states)
+        state.complete
         and result is not None
-        and result.snapshot == state.run.snapshot
+        and (result.snapshot, result.since) == (run.snapshot, run.since)
+        and set(result.codes) <= set(run.codes)
         and Path(result.file).exists()
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from psyrun.exceptions import SchedulerError, TaskWarning, UnansweredError
 from psyrun.runfile import MERGE, Run
-from psyrun.scheduler import BatchScheduler, Limits, Scheduler, scheduler_errors
+from psyrun.scheduler import Limits, Scheduler, scheduler_errors
 from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir, array_element, index_of
 
@@ -95,6 +95,8 @@ def named(task: TaskDef, workdir: Workdir, run: Run, most: int | None) -> Run:
 
 
 def _has_arrays(scheduler: Scheduler) -> bool:
+    from psyrun.scheduler.batch import BatchScheduler
+
     if isinstance(scheduler, BatchScheduler):
         return scheduler.has_arrays
     return type(scheduler).submit_array is not Scheduler.submit_array
@@ -227,6 +229,8 @@ def _check(task: TaskDef, asked: Mapping[str, Any], title: str) -> None:
 
 def scripts(scheduler: Scheduler, planned: Sequence[Submission]) -> Iterator[tuple[Path, str]]:
     """Show the job scripts of submissions, where the scheduler has such a thing."""
+    from psyrun.scheduler.batch import BatchScheduler
+
     if isinstance(scheduler, BatchScheduler):
         for submission in planned:
             size = len(submission.jobs) if submission.is_array else None

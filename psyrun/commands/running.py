@@ -170,8 +170,10 @@ def _await(plan: Plan) -> bool:
         file, state = wait(
             workdir, task.name, lambda: Queue(task.taskdir, task.scheduler), on_progress
         )
-    except (KeyboardInterrupt, SystemExit):
-        show_note(f"{task.name}: the jobs go on; wait again with: psy run --wait {task.name}")
+    except BaseException as err:
+        if not isinstance(err, Exception):  # somebody asks this command to end
+            again = f"psy run --wait {task.name}"
+            show_note(f"{task.name}: the jobs go on; wait for them again with: {again}")
         raise
     finally:
         bar.close()
