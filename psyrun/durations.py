@@ -8,6 +8,7 @@ from psyrun import journal
 from psyrun.pace import MOST_DURATIONS
 from psyrun.workdir import Workdir
 
+_MOST_JOURNALS = 16
 _MOST_BYTES = 4 << 20
 """How much of the end of each journal is read: results may be large, and this is a guess."""
 
@@ -15,7 +16,8 @@ _MOST_BYTES = 4 << 20
 def known_durations(workdir: Workdir, job: str) -> list[float]:
     """List how long the last rows of a job took, in seconds; those that killed do not count."""
     found: list[float] = []
-    for path in sorted(workdir.journals(job), key=_modified, reverse=True):
+    journals = sorted(workdir.journals(job), key=_modified, reverse=True)
+    for path in journals[:_MOST_JOURNALS]:
         rows = (journal.Kind.DONE, journal.Kind.FAILED)
         places = (place for place in journal.places(_end_of(path)) if place.kind in rows)
         found += reversed([place.duration for place in places if place.duration > 0])
