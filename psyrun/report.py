@@ -68,7 +68,8 @@ def success(outcome: Outcome, seconds: float) -> str:
         return f"{name}: up to date{accepted}, {rows.text(outcome.done)} in {outcome.result}"
     from psyrun.units import duration
 
-    evaluated = plan.action is Action.EVALUATE or outcome.run is not None
+    awaited = outcome.run is not None and bool(outcome.run.token)
+    evaluated = plan.action is Action.EVALUATE or awaited
     took = f" in {duration(seconds)}" if evaluated else ""
     empty = " (the parameter space has no rows)" if not outcome.done else ""
     return f"{name}: done{took}, {rows.text(outcome.done)} in {outcome.result}{empty}{accepted}"

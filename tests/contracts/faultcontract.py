@@ -28,7 +28,7 @@ class FaultContract(BatchContract):
 
     def test_a_refusal_is_told_in_its_words(self, scheduler, system, tmp_path):
         system.fault(self.SUBMIT, says="error: no more jobs for you\ncome back later")
-        with pytest.raises(SchedulerError, match="no more jobs for you come back later"):
+        with pytest.raises(SchedulerError, match="no more jobs for you; come back later"):
             scheduler.submit(["true"], tmp_path / "log")
 
     def test_a_submission_without_an_id_is_told(self, scheduler, system, tmp_path):

@@ -134,7 +134,7 @@ def test_jobs_are_found_whatever_cluster_a_variable_names(name, slurm, monkeypat
     ("settings", "words"),
     [
         ({"MaxArraySize": 5}, "Invalid job array specification"),
-        ({"MaxSubmitJobs": 5}, r"AssocMaxSubmitJobLimit .*job submit limit"),
+        ({"MaxSubmitJobs": 5}, r"AssocMaxSubmitJobLimit; .*job submit limit"),
     ],
 )
 def test_an_array_that_is_too_large_is_refused_in_words(

@@ -138,7 +138,8 @@ def test_waiting_is_taken_up_again(far):
     far.hold.unlink()
     out, err = waiting.communicate(timeout=60)
     assert waiting.returncode == 0, err
-    assert "far: done, 4 rows" in out
+    assert "far: done in " in out
+    assert ", 4 rows in " in out
     far.is_done(4)
 
 
@@ -473,7 +474,8 @@ def test_a_preempted_job_comes_back_and_goes_on(crowded):
     crowded.hold.unlink()
     crowded.over()
     crowded.is_done(4)
-    assert crowded.project.evaluated() == ["1", "2", "3"]
+    again = crowded.project.evaluated()  # its former self may have ended row 1 after all
+    assert again in (["1", "2", "3"], ["2", "3"])
 
 
 def test_a_job_that_was_preempted_for_good_is_told(crowded):
