@@ -81,7 +81,7 @@ class Cluster:
         until(lambda: not self.slurm.live(), "the end of all jobs", _LONG_SECONDS)
 
     def is_done(self, rows: int) -> None:
-        assert self.psy("status").out.startswith(f"far: up to date, {rows} rows")
+        assert self.psy("status").out.startswith(f"far: up to date, {rows:,} rows")
         assert self.project.result("far") == {
             "a": [*range(rows)],
             "y": [a * a for a in range(rows)],
