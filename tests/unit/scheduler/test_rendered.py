@@ -54,13 +54,13 @@ MORE: dict[str, dict[str, Any]] = {
 def rendered(kind: str) -> str:
     """Render a plain job, and an array with all that can be asked for."""
     scheduler = SCHEDULERS[kind]()
-    plain = scheduler.request(COMMAND, "/work/log/plain.log", "plain")
+    plain = scheduler.request(COMMAND, "/data/log/plain.log", "plain")
     size = 3 if scheduler.has_arrays else None
     throttle = {"throttle": 2} if scheduler.has_arrays else {}
     requeue = {"requeue": True} if scheduler.can_requeue else {}
     array = scheduler.request(
         COMMAND,
-        "/work/log/a b-%a 5%.log",
+        "/data/log/a b-%a 5%.log",
         "task:1",
         size,
         depends_on=["7", "8[].server"] if kind in ("openpbs", "torque") else ["7", "8"],
