@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 60
 
 
 def until(
