@@ -176,7 +176,7 @@ def test_a_row_over_its_timeout_fails_with_that_reason(project, way):
     path.write_text(path.read_text() + "\n\ndef while_true():\n    while True:\n        pass\n")
     began = time.monotonic()
     ran = project.psy("run")
-    assert time.monotonic() - began < WAIT_SECONDS / 2
+    assert time.monotonic() - began < 15
     assert ran.code == 1
     assert "of 8 rows 1 failed" in ran.err
     error = errors(project, "deadly")[3]
