@@ -36,6 +36,17 @@ _SETTINGS: Mapping[JobState, Sequence[str]] = {
 """The `scheduler_args` that a limit which jobs met may stand in."""
 
 
+def jobs_text(size: int) -> str:
+    """Put a number of jobs in words.
+
+    Examples
+    --------
+    >>> jobs_text(1), jobs_text(2000)
+    ('1 job', '2,000 jobs')
+    """
+    return f"{size:,} job" + ("" if size == 1 else "s")
+
+
 def submitted_text(run: Run, jobs: Sequence[str]) -> str:
     """Tell that some jobs of a run were submitted, with the scheduler's ids.
 
@@ -49,8 +60,7 @@ def submitted_text(run: Run, jobs: Sequence[str]) -> str:
     shown = ", ".join(
         ids if len(ids) <= 2 * _MOST_JOBS else [*ids[:_MOST_JOBS], "...", ids[-1]]
     )
-    size = f"{len(jobs):,} job" + ("" if len(jobs) == 1 else "s")
-    return f"submitted {size} as {shown}, merge {run.merge_job}"
+    return f"submitted {jobs_text(len(jobs))} as {shown}, merge {run.merge_job}"
 
 
 def counts_text(seen: Seen) -> str:
@@ -103,7 +113,7 @@ def endings(
             now = next(
                 (f" (now {asked[s]})" for s in _SETTINGS.get(state, ()) if s in asked), ""
             )
-            size = f"{len(jobs):,} job" + ("" if len(jobs) == 1 else "s")
+            size = jobs_text(len(jobs))
             log = f"psy logs {name} {jobs[0]}"
             why = _reason([seen.jobs[job] for job in jobs], state)
             yield f"{size} {state} ({_listed(jobs)}): {words.format(now=now)}{why}; {log}"
@@ -117,8 +127,7 @@ def endings(
 
 def unknown_ends(name: str, jobs: Sequence[str]) -> str:
     """Tell that jobs ended before their rows did, and that nobody knows why."""
-    size = f"{len(jobs):,} job" + ("" if len(jobs) == 1 else "s")
-    log = f"psy logs {name} {jobs[0]}"
+    size, log = jobs_text(len(jobs)), f"psy logs {name} {jobs[0]}"
     return f"{size} ended early ({_listed(jobs)}), why is not known; {log}"
 
 

@@ -11,7 +11,7 @@ from psyrun import rows
 from psyrun.causes import Cause, Errors
 from psyrun.failures import describe_assignment
 from psyrun.files import last_line
-from psyrun.jobwords import counts_text, submitted_text
+from psyrun.jobwords import counts_text, jobs_text, submitted_text
 from psyrun.plan import Action, Plan, changes_text, job_names
 from psyrun.present import Present
 from psyrun.pspace import ParameterSpace
@@ -28,7 +28,7 @@ _MOST_CHARACTERS = 400
 
 def announcement(plan: Plan) -> str:
     """Say what a plan is about to do."""
-    name, jobs = plan.task.name, _jobs_text(len(plan.shares))
+    name, jobs = plan.task.name, jobs_text(len(plan.shares))
     if plan.action is Action.EVALUATE:
         return f"{name}: {plan.reason}, {jobs}"
     if plan.action is Action.ADD_WORKERS:
@@ -36,16 +36,12 @@ def announcement(plan: Plan) -> str:
     return f"{name}: {plan.reason}"
 
 
-def _jobs_text(size: int) -> str:
-    return f"{size:,} job" + ("" if size == 1 else "s")
-
-
 def forecast(plan: Plan, *, held: bool) -> str:
     """Say what `psy run` would do now, `held` if another command is at the task."""
     name = plan.task.name
     if held:
         return f"{name}: would start nothing: another command holds the task; psy status {name}"
-    work, where = _jobs_text(len(plan.shares)), type(plan.task.scheduler).__name__
+    work, where = jobs_text(len(plan.shares)), type(plan.task.scheduler).__name__
     words = {
         Action.EVALUATE: f"would evaluate {plan.reason}, {work}, {where}",
         Action.ADD_WORKERS: f"would add {work} to those that run, {where}",
@@ -131,7 +127,7 @@ def most_frequent(causes: Sequence[Cause]) -> Iterator[str]:
         place = cause.example.error.get("place")
         where = f" ({Path(place).name})" if place else ""
         example = "" if cause.count == 1 else "for example "
-        size = _jobs_text(cause.count) if cause.of_jobs else rows.text(cause.count)
+        size = jobs_text(cause.count) if cause.of_jobs else rows.text(cause.count)
         yield f"  {size}: {example}{in_a_line(cause.example.error)}{where}"
     rest = len(causes) - _MOST_CAUSES
     if rest > 0:
@@ -167,7 +163,7 @@ def errors_line(name: str, errors: Errors | None) -> str:
         return f"{name}: not run"
     failed, jobs = (errors.count(of_jobs=of_jobs) for of_jobs in (False, True))
     parts = [f"{rows.text(failed)} failed"] if failed else []
-    parts += [f"{_jobs_text(jobs)} could not go on"] if jobs else []
+    parts += [f"{jobs_text(jobs)} could not go on"] if jobs else []
     if parts:
         size = len(errors.causes)
         parts.append(f"{size:,} cause" + ("" if size == 1 else "s"))
@@ -188,7 +184,7 @@ def cause_details(cause: Cause, log: Path | None = None) -> Iterator[str]:
         The log of the example's job, if there is one.
     """
     failure, error = cause.example, cause.example.error
-    size = _jobs_text(cause.count) if cause.of_jobs else rows.text(cause.count)
+    size = jobs_text(cause.count) if cause.of_jobs else rows.text(cause.count)
     yield f"  {size}: {in_a_line(failure.error)}"
     if error.get("place"):
         yield f"    at {printable(_shorter(str(error['place'])))}"

@@ -16,6 +16,7 @@ from psyrun.commands.options import Options
 from psyrun.commands.turns import find_workdirs, in_turn
 from psyrun.exceptions import DamagedError, TaskError, WorkdirError
 from psyrun.files import disk_errors
+from psyrun.jobwords import jobs_text
 from psyrun.locks import CheckHeld, is_local, read_holder
 from psyrun.run import holding
 from psyrun.runfile import RunFile, read_run_file
@@ -138,8 +139,7 @@ def _end_jobs(name: str, seen: Seen, scheduler: Scheduler) -> None:
             scheduler.kill(jobid)
     ids = seen.live_ids
     shown = ", ".join(ids if len(ids) <= _MOST_IDS else [*ids[:_MOST_IDS], "..."])
-    size = f"{len(seen.live):,} job" + ("" if len(seen.live) == 1 else "s")
-    click.echo(f"{name}: ended {size} ({shown})")
+    click.echo(f"{name}: ended {jobs_text(len(seen.live))} ({shown})")
 
 
 def _end_holder(name: str, workdir: Workdir, holder: dict[str, Any]) -> None:

@@ -3,36 +3,16 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
+from tests.e2e.nobody import submit, worker
 from tests.waiting import WAIT_SECONDS
 
 TASK = """
-import random, time
-from psyrun.scheduler import Scheduler
-
-class Nobody(Scheduler):
-    '''Takes jobs and starts none: the test does.'''
-
-    def submit(self, args, output_filename, name=None, depends_on=None, scheduler_args=None):
-        return name
-
-    def kill(self, jobid):
-        pass
-
-    def get_status(self, jobid):
-        return None
-
-    def get_jobs(self):
-        return []
-
 pspace = Param(a=range(40))
 max_jobs = 4
-scheduler = Nobody()
 
 def execute(a):
     time.sleep(0.01)
@@ -40,30 +20,19 @@ def execute(a):
 """
 
 
-def workers(project, count):
-    command = [sys.executable, "-P", "-m", "psyrun.worker", "--pool-size", "2", "--run", "1"]
-    for _ in range(count):
-        yield subprocess.Popen(
-            [*command, str(project.workdir("twice"))],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_selves_of_a_job_at_once_harm_nothing(project, seed):
     draw = random.Random(seed)
-    path = project.task("twice", TASK)
-    assert project.psy("run").code == 0
-    started = list(workers(project, 3))
+    workdir = submit(project, "twice", TASK)
+    path = project.tasks / "task_twice.py"
+    started = [worker(workdir, "--run", "1", pool=2) for _ in range(3)]
     victims = started[: draw.randint(1, 3)]
     for victim in victims:
         time.sleep(draw.uniform(0.1, 0.5))
         os.killpg(victim.pid, signal.SIGKILL)
-    for worker in started:
-        _, err = worker.communicate(timeout=WAIT_SECONDS)
-        assert b"Traceback" not in err, err
+    for process in started:
+        _, err = process.communicate(timeout=WAIT_SECONDS)
+        assert "Traceback" not in err, err
     path.write_text(path.read_text().replace("scheduler = Nobody()", "pool_size = 2"))
     ran = project.psy("run")
     assert ran.code == 0, ran.err
