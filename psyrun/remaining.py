@@ -37,13 +37,12 @@ def left_to_do(workdir: Workdir, job: Job, *, retry: bool = True) -> Ranges:
     retry : bool
         Whether rows that failed are among them.
     """
-    wanted = bytearray(max((stop for _, stop in job.rows), default=0))
-    for start, stop in job.rows:
-        wanted[start:stop] = b"\1" * (stop - start)
-    for source in read_sources(workdir, job.name):
-        for start, stop in (*source.done, *(() if retry else source.failed)):
-            wanted[start:stop] = bytes(stop - start)
-    return rows.of_state(wanted, rows.RowState.FAILED)
+    held = rows.joined(
+        pair
+        for source in read_sources(workdir, job.name)
+        for pair in (*source.done, *(() if retry else source.failed))
+    )
+    return rows.without(rows.joined(job.rows), held)
 
 
 def around(block: Ranges, row: int) -> tuple[int, Ranges]:

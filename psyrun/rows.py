@@ -1,11 +1,15 @@
 """Own sets of rows as sorted, half-open ranges; pure functions over plain data."""
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 
 Ranges = tuple[tuple[int, int], ...]
 """Rows as sorted ranges without gaps of length zero: ((first, behind the last), ...)."""
+
+_END = (sys.maxsize, sys.maxsize)
+"""A range behind all others."""
 
 
 class RowState(IntEnum):
@@ -115,12 +119,19 @@ def without(ranges: Ranges, gone: Ranges) -> Ranges:
     ((0, 2), (7, 8))
     """
     result = []
+    holes = iter(gone)
+    low, high = next(holes, _END)
     for start, stop in ranges:
         place = start
-        for low, high in common(((start, stop),), gone):
+        while high <= place:
+            low, high = next(holes, _END)
+        while low < stop:
             if place < low:
                 result.append((place, low))
-            place = high
+            place = min(high, stop)
+            if high > stop:  # it reaches into the next range
+                break
+            low, high = next(holes, _END)
         if place < stop:
             result.append((place, stop))
     return tuple(result)

@@ -3,6 +3,7 @@
 The layout is documented in the reference (work directory and file formats).
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -191,8 +192,13 @@ class Workdir:
 
     def journals(self, job: str | None = None) -> list[Path]:
         """List the journals of one job, or of all."""
-        found = self.out_folder.glob(f"{job or '*'}.*.part")
-        return sorted(path for path in found if _JOURNAL.fullmatch(path.name))
+        start = f"{job}." if job else ""
+        try:
+            names = os.listdir(self.out_folder)  # thousands of times where there are many jobs
+        except FileNotFoundError:
+            return []
+        mine = sorted(name for name in names if name.startswith(start))
+        return [self.out_folder / name for name in mine if _JOURNAL.fullmatch(name)]
 
     def new_journal(self, job: str) -> Iterator[Path]:
         """Yield names for a new journal of a job; the first that does not exist is it."""

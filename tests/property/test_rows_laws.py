@@ -61,3 +61,10 @@ def test_common_rows_are_those_of_both_sets(one, other):
     common = rows.common(rows.of_sorted(sorted(one)), rows.of_sorted(sorted(other)))
     assert expand(common) == sorted(one & other)
     assert canonical(common)
+
+
+@given(SETS, SETS)
+def test_rows_without_others_are_those_of_the_first_set_alone(one, other):
+    left = rows.without(rows.of_sorted(sorted(one)), rows.of_sorted(sorted(other)))
+    assert expand(left) == sorted(one - other)
+    assert canonical(left)
