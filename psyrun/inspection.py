@@ -48,8 +48,9 @@ def inspect(data: bytes) -> Inspection:
             found[frame.kind].add(frame.row)
         elif frame.start == 0:
             origin = journal.decode_origin(data[frame.payload : frame.payload + frame.size])
-    torn = position < len(data) and journal.is_cut_short(data, position)
-    if position < len(data) and not torn:
+    rest = journal.rest_of(data, position)
+    torn = rest is journal.Rest.TORN
+    if rest is journal.Rest.DAMAGED:
         damaged, lost = damaged + 1, lost + 1
     done, failed = (rows.of_sorted(sorted(numbers)) for numbers in found.values())
     return Inspection(origin, done, failed, damaged, lost, torn)

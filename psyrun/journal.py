@@ -1,4 +1,4 @@
-r"""Own the journal's format: append-only frames, one for each row; know nothing of tasks.
+r"""Own the journal's format: append-only frames, one for each row, and how they are read.
 
 A frame is a head of 40 bytes, a payload and a check, all numbers little-endian::
 
@@ -15,34 +15,28 @@ A frame is a head of 40 bytes, a payload and a check, all numbers little-endian:
 The first frame tells the origin (JSON: format, job, run, snapshot, code, host, process). The
 payload of a done row is a pickle of its result, that of a failed row or job JSON. The marker
 lets a reader find the next whole frame behind a damaged one; the running counts let it know
-how far the journal is from its last frame alone.
+how far the journal is from its last frame alone. Zeros behind the last frame are room for more.
 """
 
 import json
 import os
 import struct
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from psyrun.files import disk_errors, read_errors
+from psyrun.files import read_errors
 from psyrun.rows import Ranges, joined
 
 FORMAT = 1
-_MARKER = b"\xf5PSY"
-_HEAD = struct.Struct("<4sQB3xQdII")
-_CRC = struct.Struct("<I")
-_PACK = _HEAD.pack
-_PACK_CRC = _CRC.pack
-_SYNC_SECONDS = 1.0
+MARKER = b"\xf5PSY"
+HEAD = struct.Struct("<4sQB3xQdII")
+CRC = struct.Struct("<I")
 _TAIL_BYTES = 1 << 14
-_COPY_BYTES = 1 << 16
-_FLAGS = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
 class Kind(IntEnum):
@@ -87,111 +81,6 @@ class Scan:
     job_failed: bool = False
     damaged: int = 0
     torn: bool = False
-
-
-class JournalWriter:
-    """Append rows to a journal of its own.
-
-    A frame is handed to the kernel before `done` or `failed` returns, so it survives the death
-    of this process at any later moment; it is fsynced at most once a second, and at `close`.
-
-    Parameters
-    ----------
-    names : iterable of Path
-        Names to try in turn; the first that does not exist becomes the journal.
-    origin : dict
-        What to keep about the journal's origin, as JSON.
-    """
-
-    def __init__(self, names: Iterable[Path], origin: dict[str, Any]) -> None:
-        self.path, self._fd = _create(names)
-        self._done = self._failed = 0
-        self._sync_due = time.perf_counter() + _SYNC_SECONDS
-        with disk_errors(self.path):
-            self._append(Kind.ORIGIN, 0, 0.0, json.dumps({"format": FORMAT, **origin}).encode())
-
-    def done(self, row: int, began: float, ended: float, payload: bytes) -> None:
-        """Append a row's result.
-
-        Parameters
-        ----------
-        row : int
-            Its index in the snapshot.
-        began, ended : float
-            What `time.perf_counter` said before and after, in seconds.
-        payload : bytes
-            The result, pickled.
-        """
-        self._done += 1
-        # what `_append` does, written out: this runs once a row
-        size = len(payload)
-        if size > _COPY_BYTES:
-            self._append(1, row, ended - began, payload)
-        else:
-            head = _PACK(_MARKER, size, 1, row, ended - began, self._done, self._failed)
-            frame = head + payload
-            frame += _PACK_CRC(crc32(frame))
-            written = os.write(self._fd, frame)
-            if written != len(frame):
-                self._write_rest(frame[written:])
-        if ended >= self._sync_due:
-            self.sync(ended)
-
-    def failed(self, row: int, began: float, ended: float, error: dict[str, Any]) -> None:
-        """Append a row's error; see `done`."""
-        self._failed += 1
-        self._append(Kind.FAILED, row, ended - began, json.dumps(error).encode())
-        if ended >= self._sync_due:
-            self.sync(ended)
-
-    def job_failed(self, error: dict[str, Any]) -> None:
-        """Append why the job can't evaluate any of its rows."""
-        self._append(Kind.JOB_FAILED, 0, 0.0, json.dumps(error).encode())
-
-    def _append(self, kind: int, row: int, duration: float, payload: bytes) -> None:
-        head = _PACK(_MARKER, len(payload), kind, row, duration, self._done, self._failed)
-        check = _PACK_CRC(crc32(payload, crc32(head)))
-        if not hasattr(os, "writev"):
-            self._write_rest(head + payload + check)
-            return
-        written = os.writev(self._fd, (head, payload, check))
-        if written != len(head) + len(payload) + len(check):
-            self._write_rest((head + payload + check)[written:])
-
-    def _write_rest(self, rest: bytes) -> None:
-        """Write on where the system took a part only; a full disk then says so."""
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
-
-    def sync(self, now: float) -> None:
-        """Wait until everything is on the disk, so that other hosts see it too."""
-        os.fsync(self._fd)
-        self._sync_due = now + _SYNC_SECONDS
-
-    def size(self) -> int:
-        """Return how many bytes the journal has."""
-        return os.fstat(self._fd).st_size
-
-    def close(self, *, sync: bool = True) -> None:
-        """Close the file, and wait until everything is on the disk unless told not to."""
-        if self._fd >= 0:
-            with disk_errors(self.path):
-                if sync:
-                    os.fsync(self._fd)
-                os.close(self._fd)
-            self._fd = -1
-
-
-def _create(names: Iterable[Path]) -> tuple[Path, int]:
-    for path in names:
-        try:
-            return path, os.open(path, _FLAGS, 0o666)
-        except FileExistsError:
-            continue
-        except OSError:
-            with disk_errors(path):
-                raise
-    raise FileExistsError("all names for the journal are taken")
 
 
 def scan(path: Path) -> Scan:
@@ -275,24 +164,42 @@ class Place(NamedTuple):
     @property
     def size(self) -> int:
         """How many bytes the payload has."""
-        return self.stop - _CRC.size - self.payload
+        return self.stop - CRC.size - self.payload
 
 
 def places(data: bytes) -> Iterator[Place]:
     """Yield where the undamaged frames among a journal's bytes stand, in the order written."""
     for kind, row, duration, start, end in _hop(data, Scan(), trusting=False):
-        head = start - _HEAD.size
-        *_, done, failed = _HEAD.unpack_from(data, head)
-        yield Place(kind, row, duration, head, end + _CRC.size, start, done + failed)
+        head = start - HEAD.size
+        *_, done, failed = HEAD.unpack_from(data, head)
+        yield Place(kind, row, duration, head, end + CRC.size, start, done + failed)
 
 
-def is_cut_short(data: bytes, position: int) -> bool:
-    """Tell whether all that stands behind a position is the beginning of one frame."""
+class Rest(Enum):
+    """What stands behind a journal's last sound frame."""
+
+    NOTHING = "nothing"
+    TORN = "torn"
+    DAMAGED = "damaged"
+
+
+def rest_of(data: bytes, position: int) -> Rest:
+    """Tell what stands behind the last sound frame, from a position to the end.
+
+    One frame that is not whole is torn: its process died over it, or is writing it. In a
+    journal that was not closed it may have its full length already, before the zeros.
+    """
     rest = data[position:]
-    if len(rest) < _HEAD.size:
-        return rest[: len(_MARKER)] == _MARKER[: len(rest)]
-    marker, length, *_ = _HEAD.unpack_from(rest)
-    return bool(marker == _MARKER and _HEAD.size + length + _CRC.size > len(rest))
+    body = rest.rstrip(b"\0")
+    if not body:
+        return Rest.NOTHING
+    is_padded = len(body) < len(rest)
+    if len(rest) < HEAD.size or not body.startswith(MARKER):
+        is_torn = MARKER.startswith(body[: len(MARKER)]) or (is_padded and MARKER not in body)
+    else:
+        size = HEAD.size + HEAD.unpack_from(rest)[1] + CRC.size
+        is_torn = size > len(rest) or (is_padded and len(body) <= size)
+    return Rest.TORN if is_torn else Rest.DAMAGED
 
 
 def sound_rows(path: Path) -> list[int]:
@@ -329,8 +236,8 @@ def _hop(
     start, end : int
         The payload's bounds in the data.
     """
-    position, size, head = 0, len(data), _HEAD.size
-    unpack, unpack_crc, marker = _HEAD.unpack_from, _CRC.unpack_from, _MARKER
+    position, size, head = 0, len(data), HEAD.size
+    unpack, unpack_crc, marker = HEAD.unpack_from, CRC.unpack_from, MARKER
     while position + head < size:
         found, length, kind, row, duration, _, _ = unpack(data, position)
         start = position + head
@@ -347,18 +254,19 @@ def _hop(
             yield kind, row, duration, start, end
             position = following
             continue
-        whole = found == marker and following <= size
         following = _next_frame(data, position + 1)
-        if following < 0 and not whole:
+        if following < 0:
             break
         notes.damaged += 1
-        position = following if following >= 0 else size
-    notes.torn = position < size
+        position = following
+    rest = rest_of(data, position)
+    notes.torn = rest is Rest.TORN
+    notes.damaged += rest is Rest.DAMAGED
 
 
 def _next_frame(data: bytes, position: int) -> int:
     """Find the next place where a sound frame starts; -1 if there is none."""
-    while (position := data.find(_MARKER, position)) >= 0:
+    while (position := data.find(MARKER, position)) >= 0:
         if _is_sound(data, position):
             return position
         position += 1
@@ -366,12 +274,12 @@ def _next_frame(data: bytes, position: int) -> int:
 
 
 def _is_sound(data: bytes, position: int) -> bool:
-    if position + _HEAD.size > len(data):
+    if position + HEAD.size > len(data):
         return False
-    end = position + _HEAD.size + _HEAD.unpack_from(data, position)[1]
-    if end + _CRC.size > len(data):
+    end = position + HEAD.size + HEAD.unpack_from(data, position)[1]
+    if end + CRC.size > len(data):
         return False
-    return bool(crc32(memoryview(data)[position:end]) == _CRC.unpack_from(data, end)[0])
+    return bool(crc32(memoryview(data)[position:end]) == CRC.unpack_from(data, end)[0])
 
 
 def counts(path: Path) -> tuple[int, int]:
@@ -393,8 +301,8 @@ def counts(path: Path) -> tuple[int, int]:
 
 def _last_counts(data: bytes) -> tuple[int, int] | None:
     position = len(data)
-    while (position := data.rfind(_MARKER, 0, position)) >= 0:
+    while (position := data.rfind(MARKER, 0, position)) >= 0:
         if _is_sound(data, position):
-            *_, done, failed = _HEAD.unpack_from(data, position)
+            *_, done, failed = HEAD.unpack_from(data, position)
             return done, failed
     return None

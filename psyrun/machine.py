@@ -4,10 +4,12 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
+_MOUNTS = Path("/proc/self/mountinfo")
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -208,3 +210,22 @@ def _terminate_by_number(pid: int, start: str | None) -> bool:
     except ProcessLookupError:
         pass
     return False
+
+
+@cache
+def filesystem(folder: Path) -> str:
+    """Tell the type of the file system that holds a folder, such as 'ext4'.
+
+    See proc_pid_mountinfo(5). Empty where the system does not tell.
+    """
+    try:
+        device = folder.stat().st_dev
+        lines = _MOUNTS.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return ""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in lines:
+        mount, _, kind = line.partition(" - ")
+        if mount.split()[2:3] == [number]:
+            return kind.split()[0]
+    return ""

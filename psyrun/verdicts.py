@@ -7,7 +7,7 @@ from typing import Any
 
 from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin
-from psyrun.journal import JournalWriter
+from psyrun.journalwriter import JournalWriter
 from psyrun.remaining import left_to_do
 from psyrun.workdir import Workdir
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from psyrun import snapshot
 from psyrun.jobs import Job, write_jobs
-from psyrun.journal import JournalWriter
+from psyrun.journalwriter import JournalWriter
 from psyrun.merge import Merger
 from psyrun.partial import write_partial
 from psyrun.pspace import ParameterSpace

@@ -6,7 +6,7 @@ from psyrun import rows
 from psyrun.balancing import BalancedDealer
 from psyrun.claimfiles import ClaimFiles
 from psyrun.jobs import Job, RunJobs, origin, write_jobs
-from psyrun.journal import JournalWriter
+from psyrun.journalwriter import JournalWriter
 from psyrun.workdir import Workdir
 
 

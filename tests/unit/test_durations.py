@@ -4,7 +4,7 @@ import pytest
 
 from psyrun import durations
 from psyrun.durations import known_durations
-from psyrun.journal import JournalWriter
+from psyrun.journalwriter import JournalWriter
 from psyrun.workdir import Workdir
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from psyrun.inspection import inspect
-from psyrun.journal import JournalWriter
+from psyrun.journalwriter import JournalWriter
 
 ORIGIN = {"job": "1-0", "snapshot": "s", "code": "c"}
 
@@ -63,7 +63,7 @@ def test_a_frame_that_was_not_written_to_its_end_is_torn_and_no_damage(data, cut
 
 
 def test_what_is_no_frame_at_the_end_is_damage(data):
-    found = inspect(bytes(data) + bytes(50))
+    found = inspect(bytes(data) + b"\1" * 50)
     assert (found.damaged, found.torn) == (1, False)
 
 

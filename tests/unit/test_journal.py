@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from psyrun import journal
-from psyrun.journal import JournalWriter, Kind
+from psyrun.journal import Kind
+from psyrun.journalwriter import JournalWriter
 
 
 def write(path: Path, rows: dict[int, bytes]) -> bytes:

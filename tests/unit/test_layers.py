@@ -18,7 +18,7 @@ LAYERS = {
     "output lastwords guard pace claims exclusive syntax scopes reads effects definitions "
     "pickling git",
     2: "store scheduler localmodules filedeps filedigests packages reach",
-    3: "workdir journal runfile jobs snapshot code presentcode fingerprint",
+    3: "workdir journal journalwriter runfile jobs snapshot code presentcode fingerprint",
     4: "state journalreader gather partial merge resultfile present backend failures "
     "jobstates follow member pool pulse inspection findings codediff",
     5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submission "
@@ -42,6 +42,7 @@ SAME_LAYER = {
     "runfile": "workdir",
     "fingerprint": "code",
     "presentcode": "code",
+    "journalwriter": "journal",
     "journalreader": "state",
     "gather": "journalreader state",
     "merge": "gather journalreader state",

@@ -197,12 +197,12 @@ class UnloadableError(Exception):
 
 def test_a_result_that_cannot_be_loaded_again_is_told():
     with pytest.raises(StoreError, match=r"cannot be loaded.*TypeError"):
-        unpickled({3: pickle.dumps({"error": UnloadableError(1, 2)})})
+        unpickled([pickle.dumps({"error": UnloadableError(1, 2)})])
 
 
 def test_a_result_of_a_class_that_is_gone_is_told():
     with pytest.raises(StoreError, match=r"not_there"):
-        unpickled({3: b"cnot_there\nThing\n."})
+        unpickled([b"cnot_there\nThing\n."])
 
 
 def test_a_journal_that_shrank_since_is_damage(desk, space):

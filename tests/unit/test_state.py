@@ -6,7 +6,7 @@ import os
 import pytest
 
 from psyrun import rows, snapshot
-from psyrun.journal import JournalWriter
+from psyrun.journalwriter import JournalWriter
 from psyrun.partial import write_partial
 from psyrun.pspace import Param
 from psyrun.rows import RowState

@@ -8,7 +8,7 @@ import pytest
 
 from psyrun import snapshot
 from psyrun.findings import Kind, Problem
-from psyrun.journal import JournalWriter
+from psyrun.journalwriter import JournalWriter
 from psyrun.pspace import Param
 from psyrun.runfile import RunFile, write_run_file
 from psyrun.verify import verify

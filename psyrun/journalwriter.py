@@ -1,0 +1,200 @@
+"""Own the writing of journals: a frame is the kernel's before the next row starts.
+
+On a disk of this machine frames go into pages of the file that are mapped into memory, which
+spares each row a call of the system. The kernel keeps such pages when the process dies, as it
+keeps what was written. Other hosts may see them late, so other file systems are written to.
+"""
+
+import json
+import mmap
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from psyrun.files import disk_errors
+from psyrun.journal import CRC, FORMAT, HEAD, MARKER, Kind
+from psyrun.machine import filesystem
+
+__all__ = ["JournalWriter"]
+
+_PACK = HEAD.pack
+_PACK_CRC = CRC.pack
+_SYNC_SECONDS = 1.0
+_FLAGS = os.O_CREAT | os.O_EXCL | os.O_RDWR
+
+_MAPPED = frozenset({"ext2", "ext3", "ext4", "overlay", "tmpfs", "xfs"})
+"""File systems of one machine that set room aside: a mapped page has its place then."""
+
+_WRITTEN_BYTES = 4096
+"""Before a journal has so much, it is written: slow rows need no map."""
+
+_WINDOW_BYTES = 1 << 18
+_MOST_MAPPED_BYTES = 2048
+"""Larger payloads are written: their bytes need not be joined with head and check then."""
+
+
+class JournalWriter:
+    """Append rows to a journal of its own.
+
+    A frame is handed to the kernel before `done` or `failed` returns, so it survives the death
+    of this process at any later moment; it is fsynced at most once a second, and at `close`.
+
+    Parameters
+    ----------
+    names : iterable of Path
+        Names to try in turn; the first that does not exist becomes the journal.
+    origin : dict
+        What to keep about the journal's origin, as JSON.
+
+    Notes
+    -----
+    `_base` is where the window begins in the file, `_at` where the next frame begins in the
+    window, and `_room` where the window ends: 0 while nothing is mapped.
+    """
+
+    def __init__(self, names: Iterable[Path], origin: dict[str, Any]) -> None:
+        self.path, self._fd = _create(names)
+        self._done = self._failed = 0
+        self._base = self._at = self._room = 0
+        self._window: mmap.mmap | None = None
+        self._may_map = hasattr(os, "posix_fallocate")
+        self._sync_due = time.perf_counter() + _SYNC_SECONDS
+        with disk_errors(self.path):
+            self._append(Kind.ORIGIN, 0, 0.0, json.dumps({"format": FORMAT, **origin}).encode())
+
+    def done(self, row: int, began: float, ended: float, payload: bytes) -> None:
+        """Append a row's result.
+
+        Parameters
+        ----------
+        row : int
+            Its index in the snapshot.
+        began, ended : float
+            What `time.perf_counter` said before and after, in seconds.
+        payload : bytes
+            The result, pickled.
+        """
+        self._done += 1
+        size = len(payload)
+        if size < _MOST_MAPPED_BYTES:
+            # what `_append` does, written out: this runs once a row
+            frame = _PACK(MARKER, size, 1, row, ended - began, self._done, self._failed)
+            frame += payload
+            frame += _PACK_CRC(crc32(frame))
+            end = self._at + len(frame)
+            if end < self._room:
+                self._window[self._at : end] = frame  # type: ignore[index]
+                self._at = end
+            else:
+                self._write(frame)
+        else:
+            self._append(1, row, ended - began, payload)
+        if ended >= self._sync_due:
+            self.sync(ended)
+
+    def failed(self, row: int, began: float, ended: float, error: dict[str, Any]) -> None:
+        """Append a row's error; see `done`."""
+        self._failed += 1
+        self._append(Kind.FAILED, row, ended - began, json.dumps(error).encode())
+        if ended >= self._sync_due:
+            self.sync(ended)
+
+    def job_failed(self, error: dict[str, Any]) -> None:
+        """Append why the job can't evaluate any of its rows."""
+        self._append(Kind.JOB_FAILED, 0, 0.0, json.dumps(error).encode())
+
+    def _append(self, kind: int, row: int, duration: float, payload: bytes) -> None:
+        head = _PACK(MARKER, len(payload), kind, row, duration, self._done, self._failed)
+        self._write(head, payload, _PACK_CRC(crc32(payload, crc32(head))))
+
+    def _write(self, *parts: bytes) -> None:
+        """Write a frame behind the others; the next ones may find a window there.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written whole; nothing is left of it then.
+        """
+        position = self.size()
+        try:
+            position += _written(self._fd, parts, position)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._fd, position)
+            self._move(position)
+            self._may_map = False
+            raise
+        self._move(position)
+        if self._may_map and len(parts) == 1 and position >= _WRITTEN_BYTES:
+            self._map()
+
+    def _move(self, position: int) -> None:
+        """Go on at a position of the file, without a window."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+        self._base, self._at, self._room = position, 0, 0
+
+    def _map(self) -> None:
+        """Map the pages behind the last frame; not where there is no room for them."""
+        position = self.size()
+        base = position - position % mmap.ALLOCATIONGRANULARITY
+        try:
+            self._may_map = filesystem(self.path.parent) in _MAPPED
+            if self._may_map:
+                os.posix_fallocate(self._fd, base, _WINDOW_BYTES)
+                self._window = mmap.mmap(self._fd, _WINDOW_BYTES, offset=base)
+                self._base, self._at, self._room = base, position - base, _WINDOW_BYTES
+        except (OSError, ValueError):  # the disk is full, or this is no file to map
+            self._may_map = False
+
+    def sync(self, now: float) -> None:
+        """Wait until everything is on the disk, so that other hosts see it too."""
+        os.fsync(self._fd)  # of mapped pages too, where they are mapped at all
+        self._sync_due = now + _SYNC_SECONDS
+
+    def size(self) -> int:
+        """Return how many bytes the journal has, without the room behind its last frame."""
+        return self._base + self._at
+
+    def close(self, *, sync: bool = True) -> None:
+        """Close the file, and wait until everything is on the disk unless told not to."""
+        if self._fd >= 0:
+            position = self.size()
+            self._move(position)
+            with disk_errors(self.path):
+                os.ftruncate(self._fd, position)
+                if sync:
+                    os.fsync(self._fd)
+                os.close(self._fd)
+            self._fd = -1
+
+
+def _written(fd: int, parts: tuple[bytes, ...], position: int) -> int:
+    """Write parts one behind the other, also where the system takes some bytes at a time."""
+    if len(parts) > 1 and hasattr(os, "pwritev"):
+        written = os.pwritev(fd, parts, position)
+        if written == sum(map(len, parts)):
+            return written
+    else:
+        written = 0
+    frame = b"".join(parts)
+    while written < len(frame):  # a full disk then says so
+        written += os.pwrite(fd, frame[written:], position + written)
+    return written
+
+
+def _create(names: Iterable[Path]) -> tuple[Path, int]:
+    for path in names:
+        try:
+            return path, os.open(path, _FLAGS, 0o666)
+        except FileExistsError:
+            continue
+        except OSError:
+            with disk_errors(path):
+                raise
+    raise FileExistsError("all names for the journal are taken")
