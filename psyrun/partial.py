@@ -34,6 +34,8 @@ from psyrun.store.arraystore import ArrayStore
 from psyrun.store.base import as_list
 from psyrun.workdir import Workdir, run_of
 
+_PART_ROWS = 500
+
 
 def write_partial(
     workdir: Workdir,
@@ -104,11 +106,15 @@ def _from_memory(
     job: Job, space: ParameterSpace, payloads: Mapping[int, bytes]
 ) -> _Data | None:
     """Make a job's columns of what was pickled for its journals; None if rows are missing."""
-    results = unpickled(payloads)
-    wanted = sorted(results)
-    if rows.of_sorted(wanted) != rows.joined(job.rows):
+    wanted = [row for start, stop in rows.joined(job.rows) for row in range(start, stop)]
+    if sorted(payloads) != wanted:
         return None
-    found = label([results[row] for row in wanted], job.rows, space)
+    ordered = [payloads[row] for row in wanted]
+    # part by part: a million dicts at once would cost more than what they hold
+    parts = (ordered[low : low + _PART_ROWS] for low in range(0, len(ordered), _PART_ROWS))
+    found = columns.concat((len(part), columns.from_rows(unpickled(part))) for part in parts)
+    if not {*found}.isdisjoint(space.keys()):
+        found = label(unpickled(ordered), job.rows, space)
     return rows_of(job.rows, space).build() | found, list(found)
 
 
@@ -266,7 +272,7 @@ def verified(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
     return kept, notes
 
 
-def unpickled(payloads: Mapping[int, bytes]) -> dict[int, dict[str, Any]]:
+def unpickled(payloads: Iterable[bytes]) -> list[dict[str, Any]]:
     """Unpickle results.
 
     Raises
@@ -275,7 +281,7 @@ def unpickled(payloads: Mapping[int, bytes]) -> dict[int, dict[str, Any]]:
         If a value cannot be made again, for example as its class cannot be imported.
     """
     try:
-        return dict(zip(payloads, map(pickle.loads, payloads.values()), strict=True))
+        return list(map(pickle.loads, payloads))
     except Exception as err:  # users' classes may raise anything here
         raise StoreError(
             f"the journals hold a result that cannot be loaded ({type(err).__name__}: {err})"

@@ -35,7 +35,7 @@ from psyrun.failures import (
 )
 from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin
-from psyrun.journal import JournalWriter
+from psyrun.journalwriter import JournalWriter
 from psyrun.output import Tail
 from psyrun.pace import Pace
 from psyrun.partial import write_partial
@@ -47,7 +47,7 @@ from psyrun.workdir import Workdir
 
 _BLOCK_ROWS = 10_000
 _KEEP_BYTES = 64 << 20
-_MAKES_OBJECTS = pickle.STACK_GLOBAL
+_MAKES_OBJECTS = pickle.STACK_GLOBAL[0]  # a number is looked for much faster than bytes
 
 
 @dataclass(frozen=True)

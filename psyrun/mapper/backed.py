@@ -19,7 +19,7 @@ from psyrun.exceptions import StoreError, TaskWarning
 from psyrun.failures import check_comes_back
 from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin, write_jobs
-from psyrun.journal import JournalWriter
+from psyrun.journalwriter import JournalWriter
 from psyrun.mapper.memory import as_row, check_callable, names_of, schedule, where
 from psyrun.merge import Merger, warn_of_ineffective
 from psyrun.partial import label, save_whole, verified
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _CODE = "the caller's"
 _BLOCK_ROWS = 10_000
-_MAKES_OBJECTS = pickle.STACK_GLOBAL
+_MAKES_OBJECTS = pickle.STACK_GLOBAL[0]  # a number is looked for much faster than bytes
 
 
 def map_pspace_hdd_backed(  # noqa: PLR0913, PLR0917 - the arguments of 0.8

@@ -41,7 +41,7 @@ class PickleStore(Store):
     def save(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
         """Write columns into a file; see `Store.save`."""
         with replacing(Path(filename)) as temporary, temporary.open("wb") as file:
-            streamed = {name: _Streamed(column) for name, column in data.items()}
+            streamed = {name: _streamed(column) for name, column in data.items()}
             try:
                 pickle.dump(streamed, file, protocol=self.protocol)
             except (pickle.PicklingError, TypeError, AttributeError) as err:
@@ -116,6 +116,11 @@ def _starts_as_columns(opcodes: list[tuple[str, Any]]) -> bool:
 
 def _rows(columns: Mapping[str, list[Any]]) -> int:
     return max(map(len, columns.values()), default=0)
+
+
+def _streamed(column: Column) -> Any:
+    """Return what the pickler writes as a list of its own; a list is copied, which is quick."""
+    return column.copy() if type(column) is list else _Streamed(column)
 
 
 class _Streamed:
