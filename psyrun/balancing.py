@@ -6,13 +6,17 @@ It is to its supervisor what `psyrun.dealing` is, but that the rows are shared w
 import heapq
 import time
 from collections import deque
+from collections.abc import Sequence
 from math import inf
 
 from psyrun import rows
 from psyrun.claimfiles import ClaimFiles
 from psyrun.claims import Share
-from psyrun.dealing import turn_seconds
+from psyrun.dealing import Dealer, turn_seconds
+from psyrun.jobs import Job
+from psyrun.remaining import left_to_do
 from psyrun.rows import Ranges
+from psyrun.workdir import Workdir
 
 _MOST_POLL_SECONDS = 1.0
 _LEAST_POLL_SECONDS = 0.05
@@ -204,3 +208,28 @@ class BalancedDealer:
             self._pending[index] = None
         if share.is_over and is_news:
             self._whole.append(index)
+
+
+def open_dealer(
+    workdir: Workdir, jobs: Sequence[Job], most: int, mine: int | None
+) -> tuple[Dealer | BalancedDealer, int]:
+    """Find out what there is to do; return who deals it, and how many row processes to start.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's work directory.
+    jobs : sequence of Job
+        The jobs of one worker, or those of the whole run where workers share them.
+    most : int
+        How many row processes there may be.
+    mine : int or None
+        Which of the jobs is this worker's own, where they are shared.
+    """
+    if mine is None:
+        todo = [left_to_do(workdir, job) for job in jobs]
+        size = max(1, min(most, sum(map(rows.count, todo))))
+        return Dealer(todo, size), size
+    files = ClaimFiles(workdir, jobs, jobs[mine])
+    files.open()
+    return BalancedDealer(files, mine, most), most

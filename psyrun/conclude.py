@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -56,6 +57,7 @@ def merge_if_complete(workdir: Workdir, file: RunFile, run: Run, task: TaskDef) 
 
 
 def _merge_if_complete(workdir: Workdir, file: RunFile, run: Run, task: TaskDef) -> TaskState:
+    began = time.monotonic()
     before = workdir.row_files()
     state = task_state(workdir, run, verified(read_sources(workdir))[0])
     if state.complete:
@@ -72,9 +74,10 @@ def _merge_if_complete(workdir: Workdir, file: RunFile, run: Run, task: TaskDef)
             raise StoreError(
                 f"{err}; the rows are kept: set another store and run {file.task} again"
             ) from err
-        new = dataclasses.replace(file, result=result)
         merger.close()
-        write_run_file(workdir, prune(workdir, new, state, before))
+        new = prune(workdir, dataclasses.replace(file, result=result), state, before)
+        timing = {**run.timing, "merge": time.monotonic() - began}
+        write_run_file(workdir, new.with_run(dataclasses.replace(run, timing=timing)))
     return state
 
 

@@ -145,6 +145,7 @@ def errors(obj: Options, tasks: Sequence[str], *, every: bool, as_json: bool) ->
 )
 @click.option("--all", "every", is_flag=True, help="List all failed and missing assignments.")
 @click.option("--why", is_flag=True, help="Tell what changed since the rows were evaluated.")
+@click.option("--timing", is_flag=True, help="Tell how long the last run took, by phases.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all tasks are up to date.")
 @JSON
 @TASKDIR
@@ -157,6 +158,7 @@ def status(  # noqa: PLR0913 - one for each option
     verbose: bool,
     every: bool,
     why: bool,
+    timing: bool,
     exit_code: bool,
     as_json: bool,
 ) -> int:
@@ -166,14 +168,14 @@ def status(  # noqa: PLR0913 - one for each option
     """
     from psyrun.commands.status import Details, print_statuses, show_statuses
 
-    if as_json and (verbose or every or why):
+    if as_json and (verbose or every or why or timing):
         raise click.UsageError(
-            "--json tells why as it is; leave out --why, --verbose and --all"
+            "--json tells all as it is; leave out --why, --timing, --verbose and --all"
         )
     if as_json:
         code = print_statuses(obj, tasks)
     else:
-        details = Details(verbose or every, every, why)
+        details = Details(verbose or every, every, why, timing)
         code = show_statuses(obj, tasks, details)
     return code if exit_code else ExitCode.OK
 

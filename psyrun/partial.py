@@ -7,9 +7,10 @@ whole.
 import dataclasses
 import os
 import pickle
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from psyrun import columns, journal, rows
 from psyrun.columns import Columns
@@ -37,13 +38,28 @@ from psyrun.workdir import Workdir, run_of
 _PART_ROWS = 500
 
 
+class AtHand(NamedTuple):
+    """What a worker knows when it makes a partial result, besides its files.
+
+    Attributes
+    ----------
+    payloads : dict or None
+        The pickled results by row; None where the journals have to be read.
+    spent : dict
+        How many seconds its phases took so far; see `psyrun.timing.Tally`.
+    """
+
+    payloads: Mapping[int, bytes] | None = None
+    spent: Mapping[str, float] = {}
+
+
 def write_partial(
     workdir: Workdir,
     job: Job,
     space: ParameterSpace,
     store: Store,
     exclude: Sequence[str] = (),
-    payloads: dict[int, bytes] | None = None,
+    at_hand: "AtHand | None" = None,
 ) -> bool:
     """Turn the journals of a job whose rows are all done into its partial result.
 
@@ -65,14 +81,16 @@ def write_partial(
     exclude : sequence of str
         Parameters to leave out. (A result to leave out is left out by merge only, so that
         another choice needs no evaluation.)
-    payloads : dict, optional
-        The pickled results by row, where they are at hand. None reads the journals.
+    at_hand : AtHand, optional
+        What the worker knows besides its files.
 
     Returns
     -------
     bool
         Whether all rows of the job stand in a partial result now.
     """
+    began = time.monotonic()
+    payloads, spent = at_hand or AtHand()
     journals = workdir.journals(job.name)
     there = read_partial(workdir.partial_info(job.name))
     if there and verified([there])[0]:
@@ -93,7 +111,10 @@ def write_partial(
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    write_note(workdir, job, path, check, names, results)
+    if spent:
+        writing = spent.get("write", 0.0) + time.monotonic() - began
+        spent = {**spent, "write": writing, "ended": time.time()}
+    write_note(workdir, job, path, check, names, results, timing=spent)
     _remove(journals)
     return True
 
@@ -210,13 +231,14 @@ def save_whole(store: Store, path: Path, data: Mapping[str, Any]) -> tuple[int, 
     return path.stat().st_size, crc32(path) if crc is None else crc
 
 
-def write_note(
+def write_note(  # noqa: PLR0913, PLR0917 - all that a note tells
     workdir: Workdir,
     job: Job,
     path: Path,
     check: tuple[int, int],
     names: Sequence[str],
     results: Sequence[str],
+    timing: Mapping[str, float] | None = None,
 ) -> None:
     """Write the note beside a partial result, which makes its rows count.
 
@@ -232,6 +254,8 @@ def write_note(
         Its size in bytes and CRC-32.
     names, results : sequence of str
         The parameters and the results that are columns of it.
+    timing : dict, optional
+        What the worker spent until then; see `psyrun.timing.Tally`.
     """
     note = {
         "job": job.name,
@@ -244,6 +268,7 @@ def write_note(
         "crc": check[1],
         "parameters": names,
         "results": results,
+        "timing": timing or {},
     }
     write_record(workdir.partial_info(job.name), PARTIAL_FORMAT, note)
 

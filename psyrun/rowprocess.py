@@ -38,7 +38,7 @@ from psyrun.jobs import Job, origin
 from psyrun.journalwriter import JournalWriter
 from psyrun.output import Tail
 from psyrun.pace import Pace
-from psyrun.partial import write_partial
+from psyrun.partial import AtHand, write_partial
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
 from psyrun.signature import bind
@@ -186,15 +186,18 @@ class RowProcess:
         """Do what the supervisor says, and return the answer."""
         match order:
             case {"rows": ranges, "job": index, "until": until}:
+                began = time.perf_counter()
                 left = self.evaluate(self.given.jobs[index], ranges, until)
                 if left is None:
                     return {"stopped": index}
-                return {"evaluated": index, "left": left, "late": self.pace.late}
+                spent = {"evaluate": time.perf_counter() - began}
+                late = self.pace.late
+                return {"evaluated": index, "left": left, "late": late, "spent": spent}
             case {"dead": row, "job": index, "error": error}:
                 self.tell_of_death(self.given.jobs[index], row, error)
                 return {"told": index}
-            case {"finish": index}:
-                self.finish(self.given.jobs[index])
+            case {"finish": index, "spent": spent}:
+                self.finish(self.given.jobs[index], spent)
                 return {"finished": index}
         raise ValueError(f"unknown order {order!r}")
 
@@ -333,13 +336,21 @@ class RowProcess:
             )
         return writer
 
-    def finish(self, job: Job) -> None:
-        """Make the partial result of a job, if all of its rows are done."""
-        at_hand = None
+    def finish(self, job: Job, spent: Mapping[str, float]) -> None:
+        """Make the partial result of a job, if all of its rows are done.
+
+        Parameters
+        ----------
+        job : Job
+            The job.
+        spent : dict
+            How many seconds the worker's phases took so far, to note it.
+        """
+        payloads = None
         whole = False
         at_job = self._journal is not None and self._journal[0] == job.name
         if at_job and len(self._payloads) == rows.count(job.rows):
-            at_hand = self._payloads
+            payloads = self._payloads
         try:
             whole = write_partial(
                 self.given.workdir,
@@ -347,7 +358,7 @@ class RowProcess:
                 self.space,
                 self.task.store.for_partials(),
                 self.task.exclude_from_result,
-                at_hand,
+                AtHand(payloads, spent),
             )
         except Exception as err:  # noqa: BLE001 - a user's store may raise anything
             print(f"job {job.name}: {type(err).__name__}: {err}", flush=True)

@@ -32,6 +32,7 @@ from psyrun.scheduler import ImmediateRun, qualified_name
 from psyrun.state import Failure, TaskState, failures, job_failures
 from psyrun.submitted import Queue, Seen
 from psyrun.tasks import TaskDef
+from psyrun.timing import Stopwatch
 from psyrun.workdir import Workdir, run_of
 
 _POLL_SECONDS = 0.02
@@ -181,6 +182,7 @@ def carry_out(
     workdir: Workdir,
     on_progress: OnProgress | None = None,
     command: Sequence[str] | None = None,
+    watch: Stopwatch | None = None,
 ) -> Outcome:
     """Carry a plan out; call it while holding the task.
 
@@ -195,7 +197,10 @@ def carry_out(
         that it raises ends the run.
     command : sequence of str, optional
         The command that this is done for, to note it. None notes the script that runs.
+    watch : Stopwatch, optional
+        Where the command's phases are noted.
     """
+    watch = watch or Stopwatch()
     if plan.action is not Action.REFUSE_RUNNING:  # jobs may rely on what is remembered now
         plan.task.digests.write(workdir.file_digests)
     if plan.action in (Action.NOTHING, Action.REFUSE_DIRTY, Action.REFUSE_RUNNING):
@@ -218,12 +223,17 @@ def carry_out(
     if plan.action is Action.EVALUATE and not is_local(plan.task):
         run = submission.named(plan.task, workdir, run, plan.limits.array)
     freeze(plan, workdir, run)
+    watch.lap("submit")
+    run = dataclasses.replace(run, timing=watch.laps)
     file = plan.file.with_run(run)
     write_run_file(workdir, file)
     if plan.action is Action.EVALUATE:
         if not is_local(plan.task):
             return _submit(plan, workdir, file, run)
         words = _run_here(plan, workdir, run, on_progress)
+        watch.lap("work")
+        run = dataclasses.replace(run, timing=watch.laps)
+        file = file.with_run(run)
         return dataclasses.replace(_conclude(plan, workdir, file, run), last_words=words)
     return _conclude(plan, workdir, file, run)
 
@@ -344,6 +354,8 @@ def note_found(plan: Plan, workdir: Workdir) -> None:
 def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
     """Merge if all rows are done, and say what came of the run."""
     state = merge_if_complete(workdir, file, run, plan.task)
+    if not state.complete:  # else that wrote it
+        write_run_file(workdir, file)
     return come_of(plan, workdir, state, plan.resultfile if state.complete else None)
 
 

@@ -70,6 +70,8 @@ class Run:
         tracks differed), `untracked` (which of the code's own files git does not track), `diff`
         (where the difference is kept, below the work directory, or None) and `cut` (whether it
         was longer than that). None if git did not know it.
+    timing : dict
+        How many seconds the phases of the command took, and the merge; see `psyrun.timing`.
     """
 
     number: int
@@ -97,6 +99,7 @@ class Run:
     folder: str = ""
     place: str = ""
     git: Mapping[str, Any] | None = None
+    timing: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ids(self) -> dict[str, str | None]:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from psyrun import behind, machine, rowprocess, rows, snapshot
-from psyrun.balancing import BalancedDealer
+from psyrun.balancing import BalancedDealer, open_dealer
 from psyrun.board import IDLE, Board
-from psyrun.claimfiles import ClaimFiles
 from psyrun.code import CodeImage, FileWatch, frozen_code
 from psyrun.dealing import Dealer, turn_seconds
 from psyrun.exceptions import TaskError
@@ -33,6 +32,7 @@ from psyrun.remaining import around, left_to_do
 from psyrun.rowprocess import Brief
 from psyrun.rows import Ranges
 from psyrun.scheduler import inside
+from psyrun.timing import Tally
 from psyrun.toomany import TooMany
 from psyrun.verdicts import Verdicts
 from psyrun.workdir import Workdir, run_of
@@ -74,6 +74,7 @@ class Supervisor:
     overdue: Overdue = field(init=False)
     too_many: TooMany = field(init=False)
     job_time: JobTime = field(init=False)
+    tally: Tally = field(default_factory=Tally)
     failed: bool = False
     _ended: bool = False
     _early: bool = False
@@ -102,7 +103,7 @@ class Supervisor:
             self._fail_jobs(error)
         if self._ended or self._fails_by_files():
             return 1
-        size = self._open_dealer()
+        self.dealer, size = open_dealer(self.workdir, self.jobs, self.pool_size, self.mine)
         mine = None if self.dealer.is_shared else {job.name for job in self.jobs}
         self.too_many = TooMany(self.workdir, run_of(first.name), first.max_failures, mine)
         machine.limit_threads(size)
@@ -143,18 +144,6 @@ class Supervisor:
     def job(self) -> Job:
         """The job that says what holds for all of them."""
         return self.jobs[self.mine or 0]
-
-    def _open_dealer(self) -> int:
-        """Find out what there is to do; return how many row processes are worth it."""
-        if self.mine is None:
-            todo = [left_to_do(self.workdir, job) for job in self.jobs]
-            size = max(1, min(self.pool_size, sum(map(rows.count, todo))))
-            self.dealer = Dealer(todo, size)
-            return size
-        files = ClaimFiles(self.workdir, self.jobs, self.job)
-        files.open()
-        self.dealer = BalancedDealer(files, self.mine, self.pool_size)
-        return self.pool_size
 
     def end_early(self) -> None:
         """Start no further row; those under way are finished."""
@@ -216,6 +205,7 @@ class Supervisor:
         return min(waits, default=None)
 
     def _hear(self, member: Member, answer: dict[str, Any]) -> None:
+        self.tally.add(answer.get("spent", {}))
         match answer:
             case {"broken": error}:
                 self._fail_jobs(error)
@@ -252,13 +242,11 @@ class Supervisor:
             member.telling = self._untold.popleft()
             index, row, error = member.telling
             return {"dead": row, "job": index, "error": error}
-        whole = self.dealer.next_whole()
-        if whole is not None:
-            return {"finish": whole}
+        if (order := self._next_whole()) is not None:
+            return order
         block = None if self._is_late(member) else self.dealer.next_block()
         if block is None:
-            whole = self.dealer.next_whole()  # the look for rows may have found it so
-            return None if whole is None else {"finish": whole}
+            return self._next_whole()  # the look for rows may have found one
         member.job, member.block = block
         member.began = time.monotonic()
         if member.job not in self._begun and self._fails_by_files():
@@ -267,6 +255,13 @@ class Supervisor:
         until = self._turn_end()
         member.turn_end = inf if until is None else until
         return {"job": member.job, "rows": member.block, "until": until}
+
+    def _next_whole(self) -> dict[str, Any] | None:
+        """Order the partial result of a job all of whose rows are settled, if there is one."""
+        whole = self.dealer.next_whole()
+        if whole is None:
+            return None
+        return {"finish": whole, "spent": self.tally.take(len(self.pool.board.rows))}
 
     def _is_late(self, member: Member) -> bool:
         """Tell whether there is no time for another row."""

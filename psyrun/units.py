@@ -6,9 +6,11 @@ def duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> [duration(s) for s in (0.00012, 0.25, 59, 600, 7300, 200000)]
-    ['0.12 ms', '250 ms', '59 s', '10 min', '2 h 1 min', '2 d 7 h']
+    >>> [duration(s) for s in (0.0000012, 0.00012, 0.25, 59, 600, 7300, 200000)]
+    ['1.2 us', '0.12 ms', '250 ms', '59 s', '10 min', '2 h 1 min', '2 d 7 h']
     """
+    if 0 < seconds < 0.00009995:
+        return f"{seconds * 1e6:.3g} us"
     if seconds < 0.9995:  # what is nearer to a second is shown as one
         return f"{seconds * 1000:.3g} ms"
     whole = round(seconds)

@@ -37,6 +37,7 @@ from psyrun.submission import merge_submission, named, scripts, submissions
 from psyrun.submitted import Queue
 from psyrun.taskfiles import find_task_file, find_task_files
 from psyrun.tasks import TaskDef
+from psyrun.timing import Stopwatch
 from psyrun.why import reasons
 from psyrun.workdir import Workdir
 
@@ -95,14 +96,25 @@ class Wish(NamedTuple):
 def run_tasks(options: Options, names: Sequence[str], wish: Wish) -> int:
     """Bring some tasks up to date, or all; return the exit code."""
     awaited: list[Plan] = []
-    code = each_task(
-        options, names, lambda task: run_task(task, options.command, wish, awaited)
-    )
+    watch = Stopwatch()
+
+    def turn(task: TaskDef) -> bool:
+        watch.lap("start")
+        try:
+            return run_task(task, options.command, wish, awaited, watch)
+        finally:
+            watch.restart()
+
+    code = each_task(options, names, turn)
     return max(code, in_turn(options, awaited, _await))
 
 
 def run_task(
-    task: TaskDef, command: Sequence[str], wish: Wish, awaited: list[Plan] | None = None
+    task: TaskDef,
+    command: Sequence[str],
+    wish: Wish,
+    awaited: list[Plan] | None = None,
+    watch: Stopwatch | None = None,
 ) -> bool:
     """Bring one task up to date; return whether it is, or will be by its jobs.
 
@@ -116,12 +128,15 @@ def run_task(
         How.
     awaited : list of Plan, optional
         Gets the plan, where it is wished to wait for its jobs.
+    watch : Stopwatch, optional
+        Where the phases are noted.
     """
-    workdir = workdir_of(task)
+    workdir, watch = workdir_of(task), watch or Stopwatch()
     began = time.monotonic()
     with holding(workdir, task.name) as check_held:
         _let_files_settle(task)
         plan = prepare(task, workdir, keep=wish.keep, force=wish.force)
+        watch.lap("plan")
         note_found(plan, workdir)
         for note in plan.present.lost:
             show_warning(f"{task.name}: {note}")
@@ -138,7 +153,7 @@ def run_task(
             bar.update(done, failed)
 
         try:
-            outcome = carry_out(plan, workdir, on_progress, command)
+            outcome = carry_out(plan, workdir, on_progress, command, watch)
         except BaseException as err:
             if not isinstance(err, Exception) and not is_local(task):
                 show_note(f"{task.name}: jobs may have been submitted: psy status {task.name}")

@@ -31,6 +31,7 @@ from psyrun.runfile import read_run_file
 from psyrun.state import TaskState, job_failures, task_state
 from psyrun.submitted import Queue
 from psyrun.tasks import TaskDef
+from psyrun.timing import timing_lines, timing_of
 from psyrun.why import reasons
 from psyrun.workdir import Workdir
 
@@ -49,11 +50,14 @@ class Details(NamedTuple):
         All of them.
     why : bool
         What changed since its rows were evaluated.
+    timing : bool
+        How long the phases of its last run took.
     """
 
     verbose: bool = False
     every: bool = False
     why: bool = False
+    timing: bool = False
 
 
 class Status(NamedTuple):
@@ -124,6 +128,9 @@ def show_status(task: TaskDef, details: Details, queue: Queue) -> bool:
         click.echo(f"  {line}")
     if details.why:
         for line in reasons(plan, workdir):
+            click.echo(f"  {line}")
+    if details.timing and plan.file.last:
+        for line in timing_lines(timing_of(plan.file.last, plan.present.sources)):
             click.echo(f"  {line}")
     if details.verbose:
         for line in report.status_details(_space_of(status), state, every=details.every):
@@ -239,4 +246,14 @@ def record(status: Status) -> dict[str, Any]:
         "why": list(reasons(plan, status.workdir)),
         "runs": [dataclasses.asdict(run) for run in plan.file.runs],
         "warnings": list(present.lost),
+        "timing": _timing(status),
     }
+
+
+def _timing(status: Status) -> dict[str, Any] | None:
+    """Tell how long the phases of the last run took, as data."""
+    run = status.plan.file.last
+    if run is None:
+        return None
+    timing = timing_of(run, status.plan.present.sources)
+    return {**dataclasses.asdict(timing), "seconds_a_row": timing.row_seconds}

@@ -22,7 +22,8 @@ LAYERS = {
     4: "state journalreader gather partial merge resultfile present backend failures "
     "jobstates follow member pool pulse inspection findings codediff",
     5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submission "
-    "submitted overdue verdicts jobtime judging behind claimfiles balancing results toomany "
+    "submitted overdue timing verdicts jobtime judging behind claimfiles balancing results "
+    "toomany "
     "durations",
     6: "run freezing mergejob rowprocess supervisor worker report jobwords awaiting why "
     "provenance",
@@ -61,7 +62,7 @@ SAME_LAYER = {
     "toomany": "remaining",
     "verdicts": "remaining",
     "claimfiles": "remaining",
-    "balancing": "claimfiles",
+    "balancing": "claimfiles remaining",
     "exclusive": "files locks",
     "supervisor": "rowprocess",
     "worker": "mergejob supervisor",
