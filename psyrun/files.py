@@ -299,6 +299,23 @@ def remove_abandoned(path: Path) -> None:
             other.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def scratch(base: Path) -> Iterator[Path]:
+    """Make a folder for a while; those that dead processes of this host left go first."""
+    import tempfile
+
+    start = _mine()
+    for other in base.glob(f"{glob.escape(start)}*-"):
+        pid = other.name.removeprefix(start).partition("-")[0]
+        if pid.isdecimal() and machine.process_start(int(pid)) is None:
+            shutil.rmtree(other, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"{start}{os.getpid()}-", suffix="-", dir=base)
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def clock_at(folder: Path) -> float:
     """Return the time by the clock that stamps the files of a folder, in seconds.
 

@@ -6,21 +6,23 @@ columns out.
 
 from __future__ import annotations
 
-import pickle
+import contextlib
 import reprlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from psyrun.columns import Columns, concat, from_rows
 from psyrun.exceptions import IneffectiveExcludeWarning, ParameterSpaceError, PsyrunError
+from psyrun.files import scratch
+from psyrun.mapper.cargo import Cargo, survives_pickling
+from psyrun.mapper.mapped import Mapped, shared_folder
 from psyrun.pspace.base import blocks
 from psyrun.pspace.sharding import schedule, shard
 from psyrun.signature import call_each, check_call
 
 if TYPE_CHECKING:
-    from typing import Self
+    from pathlib import Path
 
     from psyrun.pspace import ParameterSpace
 
@@ -39,6 +41,9 @@ __all__ = [
 Function: TypeAlias = Callable[..., Any]
 Report: TypeAlias = Callable[[int, int], object]
 """Called with the number of rows done and of all rows."""
+
+_NEAR = frozenset({"loky", "multiprocessing"})
+"""The backends whose workers are on this machine, and do not share the caller's memory."""
 
 _Evaluated: TypeAlias = Iterator[tuple[int, Columns, set[str]]]
 """Blocks: how many rows, their columns, and which names to leave out were among the results."""
@@ -256,15 +261,19 @@ def _evaluate_in_pool(
     if workers == 1 or pspace.size < 2:
         yield from _evaluate_here(fn, pspace, excluded)
         return
-    cargo = fn if backend == "threading" else _Cargo.pack(fn)
+    cargo = fn if backend == "threading" else Cargo.pack(fn)
     cut = schedule(pspace.size, workers)
     pool = _pool(n_jobs, backend)
-    calls = (
-        joblib.delayed(_evaluate_shard)(cargo, shard(pspace, *block), excluded) for block in cut
-    )
-    for (start, stop), (results, found) in zip(cut, pool(calls), strict=True):
-        # parameters do not travel back: they are decoded here while the workers are busy
-        yield stop - start, pspace.columns(start, stop) | results, found
+    is_near = backend in _NEAR
+    with scratch(shared_folder()) if is_near else contextlib.nullcontext() as folder:
+        calls = (
+            joblib.delayed(_evaluate_shard)(cargo, shard(pspace, *block), excluded, folder)
+            for block in cut
+        )
+        for (start, stop), (packed, found) in zip(cut, pool(calls), strict=True):
+            # parameters do not travel back: they are decoded here while the workers are busy
+            columns = pspace.columns(start, stop) | packed.unpack()
+            yield stop - start, columns, found
 
 
 def _pool(n_jobs: int, backend: str) -> Any:
@@ -278,50 +287,22 @@ def _pool(n_jobs: int, backend: str) -> Any:
 
 
 def _evaluate_shard(
-    cargo: Function | _Cargo, space: ParameterSpace, excluded: set[str]
-) -> tuple[Columns, set[str]]:
+    cargo: Function | Cargo, space: ParameterSpace, excluded: set[str], folder: Path | None
+) -> tuple[Mapped, set[str]]:
     """Evaluate a block in a worker; return its results and what was left out of them."""
-    fn = cargo.unpack() if isinstance(cargo, _Cargo) else cargo
+    fn = cargo.unpack() if isinstance(cargo, Cargo) else cargo
     try:
         results = evaluate(fn, space.columns())
     except Exception as error:
-        if cargo is fn or _survives_pickling(error):
+        if cargo is fn or survives_pickling(error):
             raise
         portable = PsyrunError(f"{type(error).__name__}: {error}")
         for note in getattr(error, "__notes__", ()):
             portable.add_note(note)
         raise portable from None
     found = excluded.intersection(results)
-    return {name: results[name] for name in results if name not in found}, found
-
-
-class _Cargo(NamedTuple):
-    """A function on its way to workers: pickled once, unpickled once in each of them."""
-
-    pickled: bytes
-    token: str
-
-    @classmethod
-    def pack(cls, fn: Function) -> Self:
-        import uuid
-
-        import cloudpickle
-
-        return cls(cloudpickle.dumps(fn), uuid.uuid4().hex)
-
-    @lru_cache(maxsize=1)  # noqa: B019 - one function is kept on purpose
-    def unpack(self) -> Function:
-        fn: Function = pickle.loads(self.pickled)
-        return fn
-
-
-def _survives_pickling(error: Exception) -> bool:
-    import cloudpickle
-
-    try:
-        return type(pickle.loads(cloudpickle.dumps(error))) is type(error)
-    except Exception:  # noqa: BLE001 - users' classes may raise anything here
-        return False
+    wanted = {name: results[name] for name in results if name not in found}
+    return Mapped.pack(wanted, folder), found
 
 
 def _collect(

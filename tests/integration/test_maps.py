@@ -147,3 +147,20 @@ def test_a_progress_bar_leaves_the_results_alone(n_jobs):
 def test_arrays_pass_in_both_directions():
     columns = parallel(lambda a: {"b": a * 2}, Param(a=np.arange(40).reshape(20, 2)))
     assert np.array_equal(np.stack(columns["b"]), 2 * np.arange(40).reshape(20, 2))
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+def test_large_arrays_arrive_as_they_were(backend, monkeypatch, tmp_path):
+    monkeypatch.setattr("psyrun.mapper.memory.shared_folder", lambda: tmp_path)
+    space = Param(a=range(400))
+
+    def arrays(a):
+        return {"y": np.arange(1000) * a, "z": [a], "w": np.full((20, 30), a, "f4")}
+
+    columns = parallel(arrays, space, backend=backend)
+    assert [row[1] for row in columns["y"]] == list(range(400))
+    assert columns["z"] == [[a] for a in range(400)]
+    assert all(row.shape == (20, 30) and (row == a).all() for a, row in enumerate(columns["w"]))
+    columns["y"][3][:] = 0
+    assert columns["y"][4][1] == 4
+    assert list(tmp_path.iterdir()) == []

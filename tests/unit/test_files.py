@@ -165,3 +165,14 @@ def test_a_folder_has_a_clock(tmp_path):
     times = [(tmp_path / name).stat().st_mtime for name in ("earlier", "later")]
     assert times[0] <= time <= times[1]
     assert names(tmp_path) == ["earlier", "later"]
+
+
+def test_scratch_is_gone_afterwards_and_so_is_what_the_dead_left(tmp_path):
+    left = tmp_path / f"{files._mine()}{2**22 + 1}-x-"
+    others = tmp_path / f"{files.TEMPORARY}another-host-1-{2**22 + 1}-x-"
+    left.mkdir()
+    others.mkdir()
+    with files.scratch(tmp_path) as folder, files.scratch(tmp_path) as second:
+        (folder / "a").write_text("a")
+        assert sorted(tmp_path.iterdir()) == sorted([folder, second, others])
+    assert list(tmp_path.iterdir()) == [others]
