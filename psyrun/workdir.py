@@ -196,10 +196,9 @@ class Workdir:
 
     def new_journal(self, job: str) -> Iterator[Path]:
         """Yield names for a new journal of a job; the first that does not exist is it."""
-        taken = len(self.journals(job))
-        while True:
-            yield self.out_folder / f"{job}.{taken}.part"
-            taken += 1
+        # to list the folder costs as much as there are jobs, and each job would do it
+        for number in count():
+            yield self.out_folder / f"{job}.{number}.part"
 
     def partial_infos(self) -> list[Path]:
         """List what is known about all partial results."""
