@@ -37,13 +37,19 @@ def left_to_do(workdir: Workdir, job: Job, *, retry: bool = True) -> Ranges:
     retry : bool
         Whether rows that failed are among them.
     """
-    wanted = bytearray(max((stop for _, stop in job.rows), default=0))
+    # a byte for each row from the job's first to its last: a job in the middle of a large space
+    # has no need to count from that space's beginning
+    low = min((start for start, _ in job.rows), default=0)
+    high = max((stop for _, stop in job.rows), default=0)
+    wanted = bytearray(high - low)
     for start, stop in job.rows:
-        wanted[start:stop] = b"\1" * (stop - start)
+        wanted[start - low : stop - low] = b"\1" * (stop - start)
     for source in read_sources(workdir, job.name):
-        for start, stop in (*source.done, *(() if retry else source.failed)):
-            wanted[start:stop] = bytes(stop - start)
-    return rows.of_state(wanted, rows.RowState.FAILED)
+        known = source.done if retry else (*source.done, *source.failed)
+        for start, stop in rows.common(rows.joined(known), ((low, high),)):
+            wanted[start - low : stop - low] = bytes(stop - start)
+    left = rows.of_state(wanted, rows.RowState.FAILED)
+    return tuple((start + low, stop + low) for start, stop in left)
 
 
 def around(block: Ranges, row: int) -> tuple[int, Ranges]:
