@@ -94,7 +94,7 @@ def write_partial(
     journals = workdir.journals(job.name)
     there = read_partial(workdir.partial_info(job.name))
     if there and verified([there])[0]:
-        _remove(journals)  # of a former self of this job, or of a second one
+        _remove(reversed(journals))  # of a former self of this job, or of a second one
         return True
     if payloads is None:
         found = _from_journals(workdir, job, space, store)
@@ -115,7 +115,7 @@ def write_partial(
         writing = spent.get("write", 0.0) + time.monotonic() - began
         spent = {**spent, "write": writing, "ended": time.time()}
     write_note(workdir, job, path, check, names, results, timing=spent)
-    _remove(journals)
+    _remove(reversed(journals))  # those that are left have the first names
     return True
 
 

@@ -311,8 +311,12 @@ def _failed_places(state: TaskState, source: Source) -> Iterator[tuple[int, int,
 
 def job_failures(workdir: Workdir, jobs: Sequence[str]) -> Iterator[Failure]:
     """Yield, for each of some jobs that could not go on, why."""
-    for job in jobs:
-        for path in workdir.journals(job):
+    journals: dict[str, list[Path]] = {job: [] for job in jobs}
+    for path in workdir.journals():
+        if (job := job_of(path)) in journals:
+            journals[job].append(path)
+    for job, paths in journals.items():
+        for path in paths:
             if journal.scan(path).job_failed:
                 for frame in journal.frames(path):
                     if frame.kind == journal.Kind.JOB_FAILED:

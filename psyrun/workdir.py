@@ -3,7 +3,6 @@
 The layout is documented in the reference (work directory and file formats).
 """
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from psyrun.files import disk_errors, remove_temporary
 _JOB = re.compile(r"\d+-\d+")
 _ROWS = re.compile(r"\d+-\d+(\.rows)?(\.\d+)?\.\w+")
 _JOURNAL = re.compile(r"\d+-\d+\.\d+\.part")
+_MOST_GAP = 4
+"""So many journals in a row may have been removed by hand and those behind are found still."""
 
 
 def job_name(run: int, index: int) -> str:
@@ -192,20 +193,29 @@ class Workdir:
 
     def journals(self, job: str | None = None) -> list[Path]:
         """List the journals of one job, or of all."""
-        start = f"{job}." if job else ""
-        try:
-            names = os.listdir(self.out_folder)  # noqa: PTH208 - as quick as it gets, once a job
-        except FileNotFoundError:
-            return []
-        mine = sorted(name for name in names if name.startswith(start))
-        return [self.out_folder / name for name in mine if _JOURNAL.fullmatch(name)]
+        if job is not None:
+            return self._journals_of(job)
+        found = self.out_folder.glob("*.part")
+        return sorted(path for path in found if _JOURNAL.fullmatch(path.name))
+
+    def _journals_of(self, job: str) -> list[Path]:
+        """Find the journals of one job by their names.
+
+        To list the folder costs as much as there are jobs, and each job would do it.
+        """
+        found, gap = [], 0
+        for path in self.new_journal(job):
+            if path.exists():
+                found.append(path)
+                gap = 0
+            elif (gap := gap + 1) > _MOST_GAP:
+                break
+        return found
 
     def new_journal(self, job: str) -> Iterator[Path]:
         """Yield names for a new journal of a job; the first that does not exist is it."""
-        taken = len(self.journals(job))
-        while True:
-            yield self.out_folder / f"{job}.{taken}.part"
-            taken += 1
+        for number in count():
+            yield self.out_folder / f"{job}.{number}.part"
 
     def partial_infos(self) -> list[Path]:
         """List what is known about all partial results."""
