@@ -129,7 +129,7 @@ def by_jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Trace]]:
 
 @pytest.fixture(scope="module")
 def by_rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Trace]]:
-    """What the commands do for n, 2n and 4n rows in ten jobs: journals too short to be mapped."""
+    """What the commands do for n, 2n and 4n rows in ten jobs, whose journals are not mapped."""
     folder = tmp_path_factory.mktemp("rows")
     found = [all_commands(folder / f"{rows}", rows, 10) for rows in ROWS]
     return {command: [traces[command] for traces in found] for command in found[0]}

@@ -82,8 +82,8 @@ def _pwrite(file: int, data: Any, position: int) -> int:
     return written
 
 
-def _pwritev(file: int, pieces: Any, position: int) -> int:
-    _log.note("append", written := _put_pieces_at(file, pieces, position))
+def _pwritev(file: int, pieces: Any, position: int, flags: int = 0) -> int:
+    _log.note("append", written := _put_pieces_at(file, pieces, position, flags))
     return written
 
 
