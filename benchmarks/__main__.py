@@ -5,9 +5,10 @@
     python -m benchmarks --page
 
 Every contestant of a sweep is a process in an environment of its own; they take turns, and what
-comes out of each turn is checked. Times are of one call as users write it: pools count with their
-start, unless the tool itself keeps them warm between calls. A first turn does not count; peak
-memory is that of this turn, over all processes. A peer that is missing is named, and left out.
+comes out of each turn is checked. Times are of one call as users write it: pools count with
+their start, unless the tool itself keeps them warm between calls. A first turn does not count;
+peak memory is that of this turn, over all processes. A peer that is missing is named, and left
+out. The exit code is 1 if a bar does not hold.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ def main() -> int:
     options = parse()
     environments = Environments(options.environments)
     if options.install is not None:
-        environments.install(options.install or PACKAGES)
-        return 0
+        failed = environments.install(options.install or PACKAGES)
+        print(f"failed: {', '.join(failed)}" if failed else "all installed")
+        return int(bool(failed))
     if options.source:
         record = json.loads(options.source.read_text())
     else:
@@ -98,7 +100,7 @@ def measure(options: argparse.Namespace, environments: Environments) -> dict[str
         "machine": about.machine(),
         "versions": versions | environments.versions(peers),
         "sweeps": results,
-        "bars": list(judge(BARS, results)),
+        "bars": list(judge(BARS, results, quick=options.quick)),
     }
 
 

@@ -75,13 +75,19 @@ class Contender:
             self._process.stdin.flush()
         ready, _, _ = select.select([self._process.stdout], [], [], timeout)
         if not ready:
-            self.failed = f"no answer in {timeout:g} s"
+            self._give_up(f"no answer in {timeout:g} s")
             return
         line = self._process.stdout.readline()
         answer: dict[str, Any] = json.loads(line) if line else {"error": self._last_words()}
-        self.failed = answer.get("error")
-        if self.failed is None:
+        if "error" in answer:
+            self._give_up(answer["error"])
+        else:
             self.seconds.append(answer["seconds"])
+
+    def _give_up(self, why: str) -> None:
+        """End at once, so that others are not disturbed."""
+        self.failed = why
+        self.end()
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
@@ -89,13 +95,17 @@ class Contender:
 
     def end(self) -> None:
         """Let the process go, and end what it leaves behind."""
-        if self._process is None:
+        if self._process is None or self._process.returncode is not None:
             return
         with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
             self._process.communicate(timeout=0 if self.failed else 10)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                if pipe is not None:
+                    pipe.close()
 
     def record(self) -> dict[str, Any]:
         """Tell all that is known, for JSON."""
@@ -146,6 +156,7 @@ def run_sweep(
     return {
         "name": sweep.name,
         "title": sweep.title,
+        "mode": sweep.mode,
         "rows": rows,
         IDEAL: work.ideal_seconds(getattr(work, sweep.work), rows),
         "contestants": [contender.record() for contender in contenders],

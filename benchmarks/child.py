@@ -3,8 +3,8 @@
     python -m benchmarks.child PEER FUNCTION WORK ROWS FOLDER
 
 Each line on standard input asks for a turn; the answer is a line of JSON on what was standard
-output. A peer's function returns the results, or something to call that reads them from where they
-were kept; that is done when the clock has stopped, and what comes out is checked.
+output. A peer's function returns the results, or something to call that reads them from where
+they were kept; that is done when the clock has stopped, and what comes out is checked.
 """
 
 from __future__ import annotations

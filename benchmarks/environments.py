@@ -44,17 +44,18 @@ class Environments:
             return None
         return f"python -m benchmarks --install {peer}"
 
-    def install(self, peers: Iterable[str]) -> None:
-        """Make environments anew, each with exactly what its requirements file pins."""
+    def install(self, peers: Iterable[str]) -> list[str]:
+        """Make environments anew, with exactly what is pinned; name those that failed."""
+        failed = []
         for peer in peers:
             print(f"installing {peer}", flush=True)
-            aside = self.root / f"{peer}.new"
-            venv.create(aside, clear=True, with_pip=True)
-            pip = [str(aside / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-            pip += ["--disable-pip-version-check", "--no-deps"]
-            subprocess.run([*pip, "-r", str(REQUIREMENTS / f"{peer}.txt")], check=True)
-            shutil.rmtree(self.root / peer, ignore_errors=True)
-            aside.rename(self.root / peer)
+            venv.create(self.root / peer, clear=True, with_pip=True)
+            pip = [self.python(peer), "-m", "pip", "install", "--quiet", "--no-deps"]
+            pip += ["--disable-pip-version-check", "-r", str(REQUIREMENTS / f"{peer}.txt")]
+            if subprocess.run(pip, check=False).returncode:
+                shutil.rmtree(self.root / peer)
+                failed.append(peer)
+        return failed
 
     def versions(self, peers: Iterable[str]) -> dict[str, str]:
         """Tell the versions of peers that are there."""

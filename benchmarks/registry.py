@@ -1,15 +1,19 @@
-"""Own which sweeps there are, who takes part in each, and the bars that are set: all of it data."""
+"""Own which sweeps there are, who takes part in each, and the bars: all of it data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements"
 
 OWN = ("psyrun", "loop", "pool", "futures")
 """Peers that run in the environment of the one who measures."""
+
+LIMITS = ("loop", "pool")
+"""Peers that are written by hand: not tools, but what tools can hope for."""
 
 COMMANDS = {"parallel": ("parallel", "apt-get install parallel")}
 """Peers that are commands: which, and how Debian installs them."""
@@ -41,15 +45,7 @@ class Contestant:
     rows: int | None = None
     """At most so many rows, for peers that would take too long; None for those of the sweep."""
     keeps: str = ""
-    """What a kill -9 leaves of a persisted sweep."""
-
-    @property
-    def ours(self) -> bool:
-        return self.peer == "psyrun"
-
-    @property
-    def limit(self) -> bool:
-        return self.peer in {"loop", "pool"}
+    """What a kill -9 leaves, where results are kept on disk."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +54,7 @@ class Sweep:
 
     name: str
     title: str
+    mode: Literal["memory", "kept", "whole"]
     work: str
     rows: int
     quick: int
@@ -89,8 +86,8 @@ TWO_CORES = (
     Contestant("map_pspace_parallel", "psyrun", "parallel", "pool warm"),
     Contestant("concurrent.futures", "futures", "parallel", "chunks, pool started"),
     Contestant("joblib", "joblib", "parallel", "pool warm"),
-    Contestant("xyzpy", "xyzpy", "parallel", "pool warm", rows=10_000),
-    Contestant("dask.distributed", "dask", "parallel", "chunks, cluster warm", rows=10_000),
+    Contestant("xyzpy", "xyzpy", "parallel", "pool warm", rows=2_000),
+    Contestant("dask.distributed", "dask", "parallel", "chunks, cluster warm"),
     Contestant("adaptive", "adaptive", "parallel", "pool warm", rows=2_000),
 )
 ROW_BY_ROW = (
@@ -102,7 +99,7 @@ ROW_BY_ROW = (
     Contestant("dask.distributed", "dask", "one_by_one", "cluster warm"),
     Contestant("adaptive", "adaptive", "parallel", "pool warm"),
 )
-PSY_RUN = Contestant("psy run", "psyrun", "command", "whole command", keeps=EACH_ROW)
+PSY_RUN = Contestant("psy run", "psyrun", "command", "whole command")
 SCALARS_KEPT = (
     Contestant("flushed by hand", "loop", "flushed", "a pickle a row", keeps=EACH_ROW),
     Contestant("map_pspace_hdd_backed", "psyrun", "pickled", "PickleStore", keeps=EACH_ROW),
@@ -122,21 +119,21 @@ ARRAYS_KEPT = (
 )
 WHOLE = (
     Contestant("commands by hand", "loop", "commands", "a process a row"),
-    Contestant("psy run", "psyrun", "command", "100 jobs in 2 processes", keeps=EACH_ROW),
+    Contestant("psy run", "psyrun", "command", "2 processes"),
     Contestant("GNU parallel", "parallel", "command", "a process a row"),
     Contestant("signac-flow", "signac", "command", "2 processes"),
     Contestant("Snakemake", "snakemake", "command", "a shell rule"),
-    Contestant("submitit", "submitit", "command", "local executor"),
+    Contestant("submitit", "submitit", "command", "local executor", rows=40),
 )
 
 
 def _trivial(rows: int, label: str) -> tuple[Sweep, ...]:
     one = "In memory, one process, trivial function"
     two = "In memory, two processes, trivial function"
-    quick = min(rows, 1000)
+    quick = max(rows // 10, 500)
     return (
-        Sweep(f"serial-{label}", one, "trivial", rows, quick, ONE_CORE),
-        Sweep(f"parallel-{label}", two, "trivial", rows, quick, TWO_CORES),
+        Sweep(f"serial-{label}", one, "memory", "trivial", rows, quick, ONE_CORE),
+        Sweep(f"parallel-{label}", two, "memory", "trivial", rows, quick, TWO_CORES),
     )
 
 
@@ -147,6 +144,7 @@ SWEEPS = (
     Sweep(
         "arrays",
         "In memory, two processes, arrays of 1000 floats",
+        "memory",
         "array",
         10_000,
         500,
@@ -155,6 +153,7 @@ SWEEPS = (
     Sweep(
         "computing",
         "In memory, two processes, 10 ms of computing a row",
+        "memory",
         "computing",
         400,
         40,
@@ -163,6 +162,7 @@ SWEEPS = (
     Sweep(
         "scattered",
         "Two processes, one row in ten takes 100 ms, others 2 ms, scattered",
+        "memory",
         "scattered",
         800,
         100,
@@ -171,6 +171,7 @@ SWEEPS = (
     Sweep(
         "clumped",
         "Two processes, the last tenth takes 100 ms a row, others 2 ms",
+        "memory",
         "clumped",
         800,
         730,
@@ -179,21 +180,29 @@ SWEEPS = (
     Sweep(
         "kept-scalars",
         "On disk, one process, trivial function",
+        "kept",
         "trivial",
         100_000,
-        1000,
+        10_000,
         SCALARS_KEPT,
     ),
     Sweep(
         "kept-arrays",
         "On disk, one process, arrays of 1000 floats",
+        "kept",
         "array",
         10_000,
-        200,
+        1000,
         ARRAYS_KEPT,
     ),
     Sweep(
-        "whole", "Whole commands, two processes, trivial function", "trivial", 200, 20, WHOLE
+        "whole",
+        "Whole commands, two processes, trivial function",
+        "whole",
+        "trivial",
+        100,
+        20,
+        WHOLE,
     ),
 )
 
@@ -201,14 +210,14 @@ BARS = (
     Bar("faster than xyzpy", "serial-1e5", "map_pspace", "xyzpy", 1),
     Bar("at most half of joblib", "arrays", "map_pspace_parallel", "joblib", 0.5),
     Bar(
-        "100 times as fast as peers that keep each row",
+        "1/100 of peers that keep each row",
         "kept-scalars",
         "map_pspace_hdd_backed",
         EACH_ROW,
         0.01,
     ),
     Bar(
-        "faster than batches of 1000",
+        "faster than xyzpy Crop",
         "kept-scalars",
         "map_pspace_hdd_backed",
         "xyzpy Crop",

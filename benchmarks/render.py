@@ -5,6 +5,7 @@ Everything is made from the record that `--json` writes, and from nothing else.
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ Record = dict[str, Any]
 Row = list[str]
 HEAD = ["", "how", "a row", "times", "memory"]
 KEEPING_HEAD = ["", "how", "kept", "a row", "times", "memory"]
-BAR_HEAD = ["bar", "sweep", "ratio", "at most", ""]
+BAR_HEAD = ["", "bar", "at most", "is", ""]
 
 
 def time_text(seconds: float) -> str:
@@ -38,11 +39,7 @@ def reference(sweep: Record) -> Record | None:
 
 
 def head(sweep: Record) -> Row:
-    return KEEPING_HEAD if _keeps(sweep) else HEAD
-
-
-def _keeps(sweep: Record) -> bool:
-    return sweep["contestants"][-1]["keeps"] != "" and sweep["ideal"] is None
+    return KEEPING_HEAD if sweep["mode"] == "kept" else HEAD
 
 
 def rows(sweep: Record) -> Iterator[Row]:
@@ -53,7 +50,7 @@ def rows(sweep: Record) -> Iterator[Row]:
         if one["rows"] != sweep["rows"]:
             how.append(f"{one['rows']:,} rows")
         cells = [one["name"], ", ".join(filter(None, how))]
-        if _keeps(sweep):
+        if sweep["mode"] == "kept":
             cells.append(one["keeps"])
         if one["per_row"] is None:
             yield [*cells, "failed" if one["failed"] else "missing", "", ""]
@@ -71,8 +68,8 @@ def bar_rows(record: Record) -> list[Row]:
     out = []
     for bar in record["bars"]:
         ratio = "" if bar["ratio"] is None else f"{bar['ratio']:.3g}"
-        who = f"{bar['ours']}: {bar['text']}"
-        out.append([who, bar["sweep"], ratio, f"{bar['at_most']:g}", bar["verdict"]])
+        who = f"{bar['ours']}, {bar['sweep']}"
+        out.append([who, bar["text"], f"{bar['at_most']:g}", ratio, bar["verdict"]])
     return out
 
 
@@ -96,58 +93,70 @@ def about(record: Record) -> list[str]:
     by = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     size = ", small sizes" if record["quick"] else ""
     return [
-        f"Measured on {record['when']}: medians of {record['repeat']} rounds{size}.",
+        f"Measured on {record['when']}: medians of {_rounds(record)}{size}.",
         f"{where}; {machine['system']}; Python {machine['python']}.",
         f"{by}.",
     ]
 
 
+def _rounds(record: Record) -> str:
+    return "1 round" if record["repeat"] == 1 else f"{record['repeat']} rounds"
+
+
 def text(record: Record) -> str:
-    """Write all as plain text, at most 80 wide."""
-    return _document(record, lambda words: f"\n{words}", _plain)
+    """Write all as plain text, 80 wide where what it says allows."""
+    lines = [textwrap.fill(line, 80) for line in about(record)]
+    return _document(record, lines, lambda words: f"\n{words}", _plain)
 
 
 def markdown(record: Record) -> str:
-    return _document(record, lambda words: f"\n### {words}\n", _pipes)
+    lines = [f"{line}\n" for line in about(record)]
+    return _document(record, lines, lambda words: f"\n### {words}\n", _pipes)
 
 
 def rst(record: Record) -> str:
-    """Write all as reStructuredText, below a heading of the page that includes it."""
-    return _document(record, lambda words: f"\n{words}\n{'~' * len(words)}\n", _list_table)
+    """Write all as reStructuredText, for a page to include below a heading of its own."""
+    lines = [f"{line}\n" for line in about(record)]
+    return _document(
+        record, lines, lambda words: f"\n{words}\n{'~' * len(words)}\n", _list_table
+    )
 
 
 def _document(
-    record: Record, heading: Callable[[str], str], table: Callable[[Row, list[Row]], str]
+    record: Record,
+    lines: list[str],
+    heading: Callable[[str], str],
+    table: Callable[[list[Row]], str],
 ) -> str:
-    blank = "" if table is _plain else "\n"
-    parts = [f"{line}{blank}" for line in about(record)]
+    parts = list(lines)
     for sweep in record["sweeps"]:
-        parts += [heading(title(sweep)), table(head(sweep), list(rows(sweep)))]
-        parts += [f"{blank}{line}" for line in remarks(sweep)]
+        parts += [heading(title(sweep)), table([head(sweep), *rows(sweep)])]
+        parts += [f"\n{line}" for line in remarks(sweep)]
     if record["bars"]:
-        parts += [heading("Bars"), table(BAR_HEAD, bar_rows(record))]
+        parts += [heading("Bars"), table([BAR_HEAD, *bar_rows(record)])]
     return "\n".join(parts) + "\n"
 
 
-def _plain(heads: Row, body: list[Row]) -> str:
-    widths = [max(map(len, column)) for column in zip(heads, *body, strict=True)]
-    numbers = len(heads) - 3
+def _plain(body: list[Row]) -> str:
+    widths = [max(map(len, column)) for column in zip(*body, strict=True)]
+    words = len(widths) - 3  # the others are numbers, and aligned to the right
     lines = []
-    for row in [heads, *body]:
-        cells = zip(row, widths, strict=True)
-        padded = [c.rjust(w) if n >= numbers else c.ljust(w) for n, (c, w) in enumerate(cells)]
+    for row in body:
+        cells = list(zip(row, widths, strict=True))
+        padded = [cell.ljust(width) for cell, width in cells[:words]]
+        padded += [cell.rjust(width) for cell, width in cells[words:]]
         lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)
 
 
-def _pipes(heads: Row, body: list[Row]) -> str:
-    lines = [heads, ["---"] * len(heads), *body]
+def _pipes(body: list[Row]) -> str:
+    lines = [body[0], ["---"] * len(body[0]), *body[1:]]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _list_table(heads: Row, body: list[Row]) -> str:
+def _list_table(body: list[Row]) -> str:
     lines = [".. list-table::", "   :header-rows: 1", ""]
-    for row in [heads, *body]:
+    for row in body:
         for number, cell in enumerate(row):
-            lines.append(f"   {'  ' if number else '* '}- {cell}".rstrip())
+            lines.append(f"   {' ' if number else '*'} - {cell}".rstrip())
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""submitit's local executor: a process a job, two at a time as in its `map_array`."""
+"""submitit's local executor, which starts a process a job, all at once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,9 @@ if TYPE_CHECKING:
 
 
 def command(case: Case) -> Callable[[], Any]:
-    """Submit the rows two at a time: the local executor starts all that it is given at once."""
     executor = submitit.LocalExecutor(folder=case.folder)
     executor.update_parameters(timeout_min=10)
-    rows = list(case.assignments())
-    jobs = []
-    for first in range(0, len(rows), 2):
-        pair = [executor.submit(case.fn, **row) for row in rows[first : first + 2]]
-        for job in pair:
-            job.wait()
-        jobs += pair
-    return lambda: [job.result() for job in jobs]
+    with executor.batch():
+        jobs = [executor.submit(case.fn, **row) for row in case.assignments()]
+    results = [job.result() for job in jobs]
+    return lambda: results

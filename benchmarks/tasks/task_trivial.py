@@ -1,13 +1,12 @@
-"""The trivial sweep as a task; who starts it says how many rows."""
+"""The trivial sweep as a task, as one writes it; who starts it says how many rows."""
 
 import os
 
-from benchmarks import work
 from psyrun import Param
 
-grid = work.combos(int(os.environ["BENCHMARK_ROWS"]))
-pspace = Param(a=grid["a"]) * Param(b=grid["b"]) * Param(c=grid["c"])
+tenth = int(os.environ["BENCHMARK_ROWS"]) // 10
+pspace = Param(a=range(tenth)) * Param(b=range(5)) * Param(c=range(2))
 
 
 def execute(a, b, c):
-    return work.trivial(a, b, c)
+    return {"total": a + b + c}
