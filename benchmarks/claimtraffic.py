@@ -1,6 +1,6 @@
 """Simulate the traffic of claims on a shared file system, and print or write a table.
 
-    python benchmarks/claimtraffic.py [--quick] [--capacity N] [--write FILE]
+    python -m benchmarks.claimtraffic [--quick] [--capacity N] [--write FILE]
 
 Workers share the rows of a run as `psyrun.balancing` lets them: the bookkeeping of a share and
 the length of a turn are Psyrun's own functions, and each change of a share costs the operations

@@ -1,6 +1,6 @@
 """Print what tables and conditions on them cost.
 
-    python benchmarks/conditions.py [--rows N]
+    python -m benchmarks.conditions [--rows N]
 
 Each figure is of a process of its own, which is given nothing but a file. Where it says 'cold',
 the time is that of the whole process, with Python's start and all imports, and the system was
@@ -80,7 +80,7 @@ def pytables(path: str, expression: str) -> None:
 def measured(*arguments: str) -> tuple[float, int, str]:
     """Return a process's seconds, its peak memory in bytes, and what it printed."""
     began = time.perf_counter()
-    command = [sys.executable, __file__, *arguments]
+    command = [sys.executable, "-m", "benchmarks.conditions", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process.stdout:

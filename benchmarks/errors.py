@@ -1,6 +1,6 @@
 """Print what `psy errors` costs for a run of which all rows failed.
 
-    python benchmarks/errors.py [--rows N] [--journals N]
+    python -m benchmarks.errors [--rows N] [--journals N]
 
 The journals are written directly. Peak memory is that of the command's process.
 """

@@ -1,6 +1,6 @@
 """Print what a task of a million rows and ten columns costs from its start to its results.
 
-    python benchmarks/hdf5.py [--rows N] [--stores NAME...]
+    python -m benchmarks.hdf5 [--rows N] [--stores NAME...]
 
 Peak memory is that of the largest process; of reading, that of a process that does only this.
 """

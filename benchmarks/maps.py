@@ -1,6 +1,6 @@
 """Print what the maps cost, as ratios to what they replace (repetitions interleaved, medians).
 
-    python benchmarks/maps.py [--quick] [--repeat N]
+    python -m benchmarks.maps [--quick] [--repeat N]
 
 Pools are warm: each variant runs once before it counts.
 """
@@ -14,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import joblib
-from measure import compare
 
+from benchmarks.measure import compare
 from psyrun import Param, map_pspace, map_pspace_parallel
 
 if TYPE_CHECKING:

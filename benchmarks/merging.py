@@ -1,6 +1,6 @@
 """Print what merging large partial results costs, against `cat` of the same bytes.
 
-    python benchmarks/merging.py [--gigabytes N] [--formats h5 npz] [--repeat N] [--folder DIR]
+    python -m benchmarks.merging [--gigabytes N] [--formats h5 npz] [--repeat N] [--folder DIR]
 
 Both sides read files that the system has read before if memory allows, and wait until what
 they wrote is on the disk. Needs three times as much room on the disk. Bars: at most 2.5 times

@@ -1,6 +1,6 @@
 """Print what keeping rows on disk and whole runs cost, against the bars set for them.
 
-    python benchmarks/runs.py [--repeat N]
+    python -m benchmarks.runs [--repeat N]
 
 Needs two free cores. Peak memory is that of the largest process.
 """
@@ -21,8 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from measure import compare, interleaved
-
+from benchmarks.measure import compare, interleaved
 from psyrun import Param, map_pspace_hdd_backed
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Print what handing a task to Slurm costs besides Slurm's own commands, against the bars.
 
-    python benchmarks/submission.py [--repeat N]
+    python -m benchmarks.submission [--repeat N]
 
 Slurm's commands are stubs here that answer at once, so that all the time is Psyrun's.
 """

@@ -1,0 +1,1 @@
+"""What Psyrun costs: next to what one would take instead, and room by room."""
