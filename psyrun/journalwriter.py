@@ -8,6 +8,7 @@ keeps what was written. Other hosts may see them late, so other file systems are
 import json
 import mmap
 import os
+import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -24,6 +25,7 @@ __all__ = ["JournalWriter"]
 _PACK = HEAD.pack
 _PACK_CRC = CRC.pack
 _SYNC_SECONDS = 1.0
+_SYNC_BYTES = 32 << 20
 _FLAGS = os.O_CREAT | os.O_EXCL | os.O_RDWR
 
 _MAPPED = frozenset({"ext2", "ext3", "ext4", "overlay", "tmpfs", "xfs"})
@@ -41,7 +43,8 @@ class JournalWriter:
     """Append rows to a journal of its own.
 
     A frame is handed to the kernel before `done` or `failed` returns, so it survives the death
-    of this process at any later moment; it is fsynced at most once a second, and at `close`.
+    of this process at any later moment. It is fsynced while the next rows are evaluated, about
+    once a second or when that is much, and at `close`.
 
     Parameters
     ----------
@@ -63,6 +66,9 @@ class JournalWriter:
         self._window: mmap.mmap | None = None
         self._may_map = hasattr(os, "posix_fallocate")
         self._sync_due = time.perf_counter() + _SYNC_SECONDS
+        self._sync_at = _SYNC_BYTES
+        self._syncing: threading.Thread | None = None
+        self._error: OSError | None = None
         with disk_errors(self.path):
             self._append(Kind.ORIGIN, 0, 0.0, json.dumps({"format": FORMAT, **origin}).encode())
 
@@ -94,14 +100,14 @@ class JournalWriter:
         else:
             self._append(1, row, ended - began, payload)
         if ended >= self._sync_due:
-            self.sync(ended)
+            self._sync_aside(ended)
 
     def failed(self, row: int, began: float, ended: float, error: dict[str, Any]) -> None:
         """Append a row's error; see `done`."""
         self._failed += 1
         self._append(Kind.FAILED, row, ended - began, json.dumps(error).encode())
         if ended >= self._sync_due:
-            self.sync(ended)
+            self._sync_aside(ended)
 
     def job_failed(self, error: dict[str, Any]) -> None:
         """Append why the job can't evaluate any of its rows."""
@@ -110,6 +116,8 @@ class JournalWriter:
     def _append(self, kind: int, row: int, duration: float, payload: bytes) -> None:
         head = _PACK(MARKER, len(payload), kind, row, duration, self._done, self._failed)
         self._write(head, payload, _PACK_CRC(crc32(payload, crc32(head))))
+        if self.size() >= self._sync_at:
+            self._sync_aside(time.perf_counter())
 
     def _write(self, *parts: bytes) -> None:
         """Write a frame behind the others; the next ones may find a window there.
@@ -154,8 +162,32 @@ class JournalWriter:
 
     def sync(self, now: float) -> None:
         """Wait until everything is on the disk, so that other hosts see it too."""
+        self._await_sync()
         os.fsync(self._fd)  # of mapped pages too, where they are mapped at all
-        self._sync_due = now + _SYNC_SECONDS
+        self._sync_due, self._sync_at = now + _SYNC_SECONDS, self.size() + _SYNC_BYTES
+
+    def _sync_aside(self, now: float) -> None:
+        """Let everything get to the disk while rows go on; not while that is still under way."""
+        self._sync_due, self._sync_at = now + _SYNC_SECONDS, self.size() + _SYNC_BYTES
+        if self._syncing is None or not self._syncing.is_alive():
+            self._await_sync()
+            self._syncing = threading.Thread(target=self._fsync)
+            self._syncing.start()
+
+    def _fsync(self) -> None:
+        try:
+            os.fsync(self._fd)
+        except OSError as err:
+            self._error = err
+
+    def _await_sync(self) -> None:
+        """Wait for the last `_sync_aside`; raise what went wrong there."""
+        if self._syncing is not None:
+            self._syncing.join()
+            self._syncing = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
 
     def size(self) -> int:
         """Return how many bytes the journal has, without the room behind its last frame."""
@@ -167,11 +199,14 @@ class JournalWriter:
             position = self.size()
             self._move(position)
             with disk_errors(self.path):
-                os.ftruncate(self._fd, position)
-                if sync:
-                    os.fsync(self._fd)
-                os.close(self._fd)
-            self._fd = -1
+                try:
+                    self._await_sync()
+                    os.ftruncate(self._fd, position)
+                    if sync:
+                        os.fsync(self._fd)
+                finally:
+                    os.close(self._fd)
+                    self._fd = -1
 
 
 def _written(fd: int, parts: tuple[bytes, ...], position: int) -> int:

@@ -13,7 +13,7 @@ import pickle
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -26,7 +26,6 @@ from psyrun.code import CodeImage
 from psyrun.durations import known_durations
 from psyrun.failures import (
     as_mapping,
-    check_comes_back,
     checked_names,
     describe_assignment,
     describe_error,
@@ -39,6 +38,7 @@ from psyrun.journalwriter import JournalWriter
 from psyrun.output import Tail
 from psyrun.pace import Pace
 from psyrun.partial import AtHand, write_partial
+from psyrun.payloads import MAKES_OBJECTS, PROTOCOL, Pickler
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
 from psyrun.signature import bind
@@ -47,7 +47,6 @@ from psyrun.workdir import Workdir
 
 _BLOCK_ROWS = 10_000
 _KEEP_BYTES = 64 << 20
-_MAKES_OBJECTS = pickle.STACK_GLOBAL[0]  # a number is looked for much faster than bytes
 
 
 @dataclass(frozen=True)
@@ -163,6 +162,7 @@ class RowProcess:
         self._space: ParameterSpace | None = None
         self._journal: tuple[str, JournalWriter] | None = None
         self._payloads: dict[int, bytes] = {}
+        self._dumps: Callable[[Any, int], bytes] = pickle.dumps
         self._known_names: set[str] = set()
         self._strayed: list[bool] = []
         os.register_at_fork(after_in_child=lambda: self._strayed.append(True))
@@ -244,7 +244,7 @@ class RowProcess:
     ) -> int:
         """Evaluate rows that follow each other; return the row before which it ended."""
         cells, slot = self.given.board.rows, self.given.slot
-        call, done, clock, dumps = self.call, journal.done, time.perf_counter, pickle.dumps
+        call, done, clock, dumps = self.call, journal.done, time.perf_counter, self._dumps
         payloads, known, strayed = self._payloads, self._known_names, self._strayed
         check, pace = self.check, self.pace
         keep = pace.durations.append if pace.is_limited else None
@@ -268,9 +268,10 @@ class RowProcess:
                     known.update(checked_names(result))
                 if check is not None:
                     check(result)
-                payload = dumps(result, 5)
-                if _MAKES_OBJECTS in payload:  # numbers and texts alone always come back
-                    check_comes_back(payload)
+                payload = dumps(result, PROTOCOL)
+                if MAKES_OBJECTS in payload and dumps is pickle.dumps:
+                    dumps = self._dumps = Pickler().dumps
+                    payload = dumps(result, PROTOCOL)
             except BaseException as err:  # noqa: BLE001 - the boundary to the user's code
                 cause = unpicklable(result, err) if ended > began else err
                 self._failed(journal, row, began, cause, values)

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from psyrun import locks, machine, rows
 from psyrun.exceptions import StoreError, TaskWarning
-from psyrun.failures import check_comes_back
 from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin, write_jobs
 from psyrun.journalwriter import JournalWriter
 from psyrun.mapper.memory import as_row, check_callable, names_of, schedule, where
 from psyrun.merge import Merger, warn_of_ineffective
 from psyrun.partial import label, save_whole, verified
+from psyrun.payloads import MAKES_OBJECTS, PROTOCOL, Pickler
 from psyrun.present import next_number, state_for
 from psyrun.pspace.sharding import shard
 from psyrun.resultfile import check_target, is_intact
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 _CODE = "the caller's"
 _BLOCK_ROWS = 10_000
-_MAKES_OBJECTS = pickle.STACK_GLOBAL[0]  # a number is looked for much faster than bytes
 
 
 def map_pspace_hdd_backed(  # noqa: PLR0913, PLR0917 - the arguments of 0.8
@@ -256,7 +255,8 @@ def _evaluate(
     keep : callable or None
         What is given each result too.
     """
-    done, clock, dumps = journal.done, time.perf_counter, pickle.dumps
+    done, clock = journal.done, time.perf_counter
+    dumps: Callable[[Any, int], bytes] = pickle.dumps
     row, began = first - 1, clock()
     for low in range(*bounds, _BLOCK_ROWS):
         columns = columns_of(low, min(low + _BLOCK_ROWS, bounds[1]))
@@ -267,9 +267,10 @@ def _evaluate(
                 result = call(*values)
                 if type(result) is not dict:
                     result = as_row(result)
-                payload = dumps(result, 5)
-                if _MAKES_OBJECTS in payload:
-                    check_comes_back(payload)
+                payload = dumps(result, PROTOCOL)
+                if MAKES_OBJECTS in payload and dumps is pickle.dumps:
+                    dumps = Pickler().dumps
+                    payload = dumps(result, PROTOCOL)
             except Exception as error:
                 error.add_note(where(columns, row - first - (low - bounds[0])))
                 raise

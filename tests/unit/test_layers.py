@@ -20,11 +20,10 @@ LAYERS = {
     2: "store scheduler localmodules filedeps filedigests packages reach",
     3: "workdir journal journalwriter runfile jobs snapshot code presentcode fingerprint",
     4: "state journalreader gather partial merge resultfile present backend failures "
-    "jobstates follow member pool pulse inspection findings codediff",
+    "payloads jobstates follow member pool pulse inspection findings codediff",
     5: "settingvalues tasks plan salvage mapper conclude causes verify remaining submission "
     "submitted overdue timing verdicts jobtime judging behind claimfiles balancing results "
-    "toomany "
-    "durations",
+    "toomany durations",
     6: "run freezing mergejob rowprocess supervisor worker report jobwords awaiting why "
     "provenance",
     7: "commands main __main__",
@@ -43,6 +42,7 @@ SAME_LAYER = {
     "runfile": "workdir",
     "fingerprint": "code",
     "presentcode": "code",
+    "payloads": "failures",
     "journalwriter": "journal",
     "journalreader": "state",
     "gather": "journalreader state",
