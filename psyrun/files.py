@@ -12,6 +12,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, cast
 
@@ -97,6 +98,36 @@ def sync(path: Path) -> None:
         os.close(fd)
 
 
+class Later:
+    """Files that were written and may not be on the disk yet."""
+
+    def __init__(self) -> None:
+        self.paths: list[Path] = []
+
+    def settle(self) -> None:
+        """Wait until they are, and the lists of names of their folders; once each."""
+        for path in self.paths:
+            with contextlib.suppress(FileNotFoundError):
+                sync(path)
+        for folder in dict.fromkeys(path.parent for path in self.paths):
+            with contextlib.suppress(FileNotFoundError):
+                sync(folder)
+
+
+_later: ContextVar[Later | None] = ContextVar("later", default=None)
+
+
+@contextlib.contextmanager
+def flushed_later() -> Iterator[Later]:
+    """Let `replacing` wait for nothing in a block; who asks for it waits by `settle`."""
+    later = Later()
+    token = _later.set(later)
+    try:
+        yield later
+    finally:
+        _later.reset(token)
+
+
 @contextlib.contextmanager
 def replacing(
     path: Path,
@@ -121,21 +152,28 @@ def replacing(
     meanwhile : callable, optional
         What to do with the temporary file while that is waited for.
     """
-    temporary = unfinished(path)
+    temporary, later = unfinished(path), _later.get()
+    flush = flush and later is None
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
             if meanwhile is not None:
-                _sync_and(meanwhile, temporary)
+                (_sync_and if flush else _only)(meanwhile, temporary)
             elif flush:
                 sync(temporary)
             temporary.replace(path)
+            if later is not None:
+                later.paths.append(path)
             if settle and flush:
                 sync(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _only(action: Callable[[Path], object], path: Path) -> None:
+    action(path)
 
 
 def _sync_and(action: Callable[[Path], object], path: Path) -> None:

@@ -6,6 +6,7 @@ from psyrun import snapshot, submission
 from psyrun.jobs import Job, write_jobs
 from psyrun.plan import Plan
 from psyrun.runfile import Run
+from psyrun.scheduler import ImmediateRun
 from psyrun.workdir import Workdir
 
 
@@ -18,7 +19,9 @@ def freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
         if snapshot.read_moves(workdir.moves(old, run.snapshot)) is None:
             snapshot.write_moves(workdir.moves(old, run.snapshot), moved)
     present.image.freeze(workdir.code(run.code))
-    write_jobs(workdir, specified(plan, run, list(run.jobs)))
+    # jobs on this machine are over after a power failure
+    flush = not isinstance(plan.task.scheduler, ImmediateRun)
+    write_jobs(workdir, specified(plan, run, list(run.jobs)), flush=flush)
 
 
 def specified(plan: Plan, run: Run, names: Sequence[str]) -> Iterator[Job]:

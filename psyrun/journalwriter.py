@@ -164,11 +164,13 @@ class JournalWriter:
         """Wait until everything is on the disk, so that other hosts see it too."""
         self._await_sync()
         os.fsync(self._fd)  # of mapped pages too, where they are mapped at all
-        self._sync_due, self._sync_at = now + _SYNC_SECONDS, self.size() + _SYNC_BYTES
+        self._sync_due = now + _SYNC_SECONDS
+        self._sync_at = self.size() + _SYNC_BYTES
 
     def _sync_aside(self, now: float) -> None:
-        """Let everything get to the disk while rows go on; not while that is still under way."""
-        self._sync_due, self._sync_at = now + _SYNC_SECONDS, self.size() + _SYNC_BYTES
+        """Let everything get to the disk while rows go on; once at a time."""
+        self._sync_due = now + _SYNC_SECONDS
+        self._sync_at = self.size() + _SYNC_BYTES
         if self._syncing is None or not self._syncing.is_alive():
             self._await_sync()
             self._syncing = threading.Thread(target=self._fsync)

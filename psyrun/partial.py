@@ -8,14 +8,21 @@ import dataclasses
 import os
 import pickle
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from psyrun import columns, journal, rows
 from psyrun.columns import Columns
 from psyrun.exceptions import PsyrunError, StoreError
-from psyrun.files import crc32, crc32_of_all, new_file, replacing, write_record
+from psyrun.files import (
+    crc32,
+    crc32_of_all,
+    flushed_later,
+    new_file,
+    replacing,
+    write_record,
+)
 from psyrun.jobs import Job
 from psyrun.merge import Merger, ResultColumn
 from psyrun.pspace import ParameterSpace
@@ -38,6 +45,10 @@ from psyrun.workdir import Workdir, run_of
 _PART_ROWS = 500
 
 
+def _at_once(action: Callable[[], object]) -> None:
+    action()
+
+
 class AtHand(NamedTuple):
     """What a worker knows when it makes a partial result, besides its files.
 
@@ -47,10 +58,13 @@ class AtHand(NamedTuple):
         The pickled results by row; None where the journals have to be read.
     spent : dict
         How many seconds its phases took so far; see `psyrun.timing.Tally`.
+    do : callable
+        What waits for the disk and removes the journals then: at once, or beside the rows.
     """
 
     payloads: Mapping[int, bytes] | None = None
     spent: Mapping[str, float] = {}
+    do: Callable[[Callable[[], object]], object] = _at_once
 
 
 def write_partial(
@@ -90,7 +104,7 @@ def write_partial(
         Whether all rows of the job stand in a partial result now.
     """
     began = time.monotonic()
-    payloads, spent = at_hand or AtHand()
+    payloads, spent, do = at_hand or AtHand()
     journals = workdir.journals(job.name)
     there = read_partial(workdir.partial_info(job.name))
     if there and verified([there])[0]:
@@ -106,16 +120,22 @@ def write_partial(
     names = [name for name in space.keys() if name not in exclude or name in results]
     order = dict.fromkeys([*names, *results])
     path = new_file(workdir.new_partial(job.name, store.ext))
-    try:
-        check = save_whole(store, path, {name: data[name] for name in order})
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    if spent:
-        writing = spent.get("write", 0.0) + time.monotonic() - began
-        spent = {**spent, "write": writing, "ended": time.time()}
-    write_note(workdir, job, path, check, names, results, timing=spent)
-    _remove(reversed(journals))  # those that are left have the first names
+    with flushed_later() as later:
+        try:
+            check = save_whole(store, path, {name: data[name] for name in order})
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        if spent:
+            writing = spent.get("write", 0.0) + time.monotonic() - began
+            spent = {**spent, "write": writing, "ended": time.time()}
+        write_note(workdir, job, path, check, names, results, timing=spent)
+
+    def settle() -> None:
+        later.settle()
+        _remove(reversed(journals))  # those that are left have the first names
+
+    do(settle)
     return True
 
 

@@ -1,4 +1,5 @@
 import os
+import shutil
 import zlib
 
 import pytest
@@ -176,3 +177,28 @@ def test_scratch_is_gone_afterwards_and_so_is_what_the_dead_left(tmp_path):
         (folder / "a").write_text("a")
         assert sorted(tmp_path.iterdir()) == sorted([folder, second, others])
     assert list(tmp_path.iterdir()) == [others]
+
+
+def test_what_is_flushed_later_is_whole_before_and_waited_for_then(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files, "sync", synced.append)
+    looked: list[bytes] = []
+    with files.flushed_later() as later:
+        files.write_json(tmp_path / "a", 1)
+        see = lambda path: looked.append(path.read_bytes())  # noqa: E731
+        with files.replacing(tmp_path / "b", meanwhile=see) as path:
+            path.write_bytes(b"2")
+    assert (synced, looked) == ([], [b"2"])
+    assert files.read_json(tmp_path / "a") == 1
+    later.settle()
+    assert synced == [tmp_path / "a", tmp_path / "b", tmp_path]
+    files.write_json(tmp_path / "c", 3)
+    assert synced[-1] == tmp_path
+    assert len(synced) == 5
+
+
+def test_what_is_gone_when_it_is_to_be_flushed_is_no_error(tmp_path):
+    with files.flushed_later() as later:
+        files.write_json(tmp_path / "deep" / "a", 1)
+    shutil.rmtree(tmp_path / "deep")
+    later.settle()

@@ -1,20 +1,22 @@
 """Journals become one file of the task's store, and no row is lost on the way."""
 
+import errno
 import json
 import math
 import os
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from psyrun import rows
+from psyrun import files, rows
 from psyrun.exceptions import StoreError, WorkdirError
 from psyrun.files import read_record, write_record
 from psyrun.gather import open_source
-from psyrun.partial import _from_journals, unpickled, verified, write_partial
+from psyrun.partial import AtHand, _from_journals, unpickled, verified, write_partial
 from psyrun.pspace import Param
 from psyrun.state import read_sources
 from psyrun.store import H5Store, NpzStore, PickleStore, Store
@@ -316,3 +318,35 @@ def test_a_job_is_written_part_by_part_where_its_journals_are_read(desk, space):
         found = {name: list(column) for name, column in columns.items()}
         assert found == {"a": ["own", 12], "b": ["x", "x"], "y": [0, 2]}
         assert sorted(results) == ["a", "y"]
+
+
+def test_journals_go_when_the_partial_result_is_on_the_disk_and_not_before(desk, monkeypatch):
+    space = desk.space(Param(a=[1, 2]))
+    job = desk.job("1-0", space, ((0, 2),))
+    path = desk.journal(job, {0: {"b": 1}, 1: {"b": 2}})
+    waiting: list[Callable[[], object]] = []
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync", synced.append)
+    assert write_partial(
+        desk.workdir, job, desk.spaces[space], desk.store, at_hand=AtHand(do=waiting.append)
+    )
+    assert (path.exists(), synced) == (True, [])
+    (settle,) = waiting
+    settle()
+    assert not path.exists()
+    out = desk.workdir.out_folder
+    assert synced == [out / "1-0.pkl", out / "1-0.json", out]
+
+
+def test_journals_stay_where_the_disk_does_not_take_the_partial_result(desk, monkeypatch):
+    space = desk.space(Param(a=[1, 2]))
+    job = desk.job("1-0", space, ((0, 2),))
+    path = desk.journal(job, {0: {"b": 1}, 1: {"b": 2}})
+
+    def broken(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files, "sync", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        write_partial(desk.workdir, job, desk.spaces[space], desk.store)
+    assert path.exists()
