@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import shutil
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ TEMPORARY = ".tmp-"
 _BLOCK = 256 << 10
 _WORTH_A_THREAD = 16 << 20
 _MOST_THREADS = 4
+_PAUSE = 0.01
 
 
 @contextlib.contextmanager
@@ -150,6 +152,44 @@ def _sync_and(action: Callable[[Path], object], path: Path) -> None:
         synced = pool.submit(sync, path)
         action(path)
         synced.result()
+
+
+@contextlib.contextmanager
+def hastened(path: Path, size: int) -> Iterator[None]:
+    """Have the disk take a file while it is written, so that little is to wait for at the end.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which may come into being meanwhile.
+    size : int
+        About how many bytes it will have. A small one is left alone.
+
+    Raises
+    ------
+    OSError
+        If the disk did not take it. The system tells that once, so it must not get lost here.
+    """
+    if size < _WORTH_A_THREAD:
+        yield
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    done = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        pushed = pool.submit(_push, path, done)
+        try:
+            yield
+        finally:
+            done.set()
+        pushed.result()
+
+
+def _push(path: Path, done: threading.Event) -> None:
+    """Wait for the disk time and again."""
+    while not done.wait(_PAUSE):
+        with contextlib.suppress(FileNotFoundError):
+            sync(path)
 
 
 @contextlib.contextmanager
