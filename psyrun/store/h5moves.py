@@ -13,15 +13,12 @@ from math import prod
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import h5py
-import numpy as np
 
 from psyrun.store.h5types import DTYPE
 from psyrun.store.moving import Move, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
     from psyrun.store.base import ArrayColumn, MappedColumn, Run
 
@@ -68,25 +65,25 @@ def stretch_of(dataset: h5py.Dataset) -> Stretch | None:
         rows, places = dataset.chunks[0], _chunk_places(dataset)
     elif properties.get_layout() == h5py.h5d.CONTIGUOUS and not properties.get_external_count():
         place = dataset.id.get_offset()
-        places = None if place is None else np.array([place], np.int64)
+        places = None if place is None else [place]
     if places is None:
         return None
     same = kind.encode(), str(dataset.attrs.get(DTYPE, "")), dataset.shape[1:]
     return Stretch(same, len(dataset), rows, row_bytes, places)
 
 
-def _chunk_places(dataset: h5py.Dataset) -> NDArray[np.int64] | None:
-    """Ask HDF5 where each chunk is in the file; older ones have no quick answer."""
+def _chunk_places(dataset: h5py.Dataset) -> list[int] | None:
+    """Ask HDF5 where each chunk is in the file; None if one is nowhere, or HDF5 is too old."""
     if not hasattr(dataset.id, "chunk_iter"):
         return None
     rows = dataset.chunks[0]
-    places = np.full(-(-len(dataset) // rows), -1, np.int64)
+    places = [-1] * -(-len(dataset) // rows)
 
     def take(chunk: Any) -> None:
         places[chunk.chunk_offset[0] // rows] = chunk.byte_offset
 
     dataset.id.chunk_iter(take)
-    return places
+    return None if -1 in places else places
 
 
 class Plan:
@@ -122,8 +119,7 @@ class Plan:
             return
         for run in column.runs():
             source = column.stretch(run.path)
-            stop = run.place + run.stop - run.start
-            if source is None or source.kind != target.kind or not source.has(run.place, stop):
+            if source is None or source.kind != target.kind:
                 left.append((run.start, run.stop))
             else:
                 self.moves += _moves(run, source, target)

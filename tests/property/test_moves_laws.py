@@ -60,11 +60,11 @@ def left_in(draw: st.DrawFn, desk: Desk) -> int:
             if not share:
                 continue
             job = desk.job(f"{number}-{owner}", space, rows.of_sorted(share))
-            if draw(st.integers(0, 4)) == 0:
+            if draw(st.integers(0, 7)) == 0:
                 desk.journal(job, {row: {"v0": 0.5} for row in share})
                 continue
-            store = H5Store(compression=draw(st.sampled_from([None, None, "gzip"])))
-            dtypes = [draw(st.sampled_from([dtype, dtype, "f8"])) for dtype, _ in columns]
+            store = H5Store(compression=draw(st.sampled_from([None] * 5 + ["gzip"])))
+            dtypes = [draw(st.sampled_from([dtype] * 7 + ["f8"])) for dtype, _ in columns]
             data = {
                 f"v{k}": values(dtypes[k], shape, len(share), 100 * number + 10 * owner + k)
                 for k, (_, shape) in enumerate(columns)

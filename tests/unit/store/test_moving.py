@@ -77,16 +77,14 @@ def test_rows_have_a_place_where_they_are_whole_and_plain(tmp_path, options, mov
             assert raw[place : place + 24] == values[row].tobytes()
 
 
-def test_rows_that_were_never_written_have_no_place(tmp_path):
+def test_rows_have_no_place_where_some_were_never_written(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         dataset = file.create_dataset("v", (8,), "f8", chunks=(4,), maxshape=(None,))
         dataset[:4] = 1
         file.create_dataset("texts", data=["a", "b"])
     with h5py.File(tmp_path / "a.h5") as file:
-        stretch = stretch_of(file["v"])
+        assert stretch_of(file["v"]) is None
         assert stretch_of(file["texts"]) is None
-    assert stretch is not None
-    assert (stretch.has(0, 4), stretch.has(3, 5), stretch.has(0, 9)) == (True, False, False)
 
 
 def partials(desk, jobs, share):
@@ -155,7 +153,7 @@ def test_what_the_disk_does_not_take_meanwhile_is_told(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files, "_PAUSE", 0)
-    monkeypatch.setattr(files.os, "fsync", fail)
+    monkeypatch.setattr("os.fsync", fail)
     path = tmp_path / "large"
     path.write_bytes(b"x")
     with pytest.raises(OSError, match="No space left"), hastened(path, 1 << 30):
