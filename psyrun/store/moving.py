@@ -10,6 +10,7 @@ import os
 import resource
 import zlib
 from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psyrun.exceptions import StoreError
@@ -97,8 +98,12 @@ def carry_out(path: Path, moves: Iterable[Move]) -> int:
         If a source ends too early.
     """
     sources = _Sources()
-    with path.open("r+b", buffering=0) as file, contextlib.closing(sources):
-        target = _Target(file, path.stat().st_size)
+    with (
+        path.open("r+b", buffering=0) as file,
+        contextlib.closing(sources),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        target = _Target(file, path.stat().st_size, pool)
         for move in sorted(moves):
             target.go_to(move.target)
             source = sources.file(move.path)
@@ -121,25 +126,27 @@ class _Target:
         The file, open without a buffer.
     size : int
         Its bytes.
-
+    pool : ThreadPoolExecutor
+        One thread, which finds the CRC while bytes are written, and the next ones are read.
     """
 
-    def __init__(self, file: Any, size: int) -> None:
-        self._file, self._size = file, size
+    def __init__(self, file: Any, size: int, pool: ThreadPoolExecutor) -> None:
+        self._file, self._size, self._pool = file, size, pool
         self._crc = 0
         self._place = self._reserved = 0
-        self._buffer = memoryview(bytearray(_BLOCK))
+        self._buffer, self._other = (memoryview(bytearray(_BLOCK)) for _ in range(2))
         self._held = 0
+        self._passing: Future[None] | None = None
 
     def go_to(self, place: int) -> None:
         """Keep the bytes from here to a place that is not before this one."""
         if self._place + self._held < place:
             self._write()
         while self._place + self._held < place:
-            data = self._file.read(min(place - self._place, _BLOCK))
-            if not data:
+            got = self._file.readinto(self._buffer[: min(place - self._place, _BLOCK)])
+            if not got:
                 raise StoreError("the file became shorter while it was written")
-            self._pass(data)
+            self._pass(self._buffer[:got])
 
     def take(self, source: Any, most: int) -> int:
         """Take bytes of a source for those that come next; tell how many they were."""
@@ -154,20 +161,30 @@ class _Target:
         """Keep what is left, and return the CRC-32 of the file."""
         self._write()
         self.go_to(self._size)
+        self._wait()
         return self._crc
 
     def _write(self) -> None:
         data, self._held = self._buffer[: self._held], 0
         if data:
             self._reserve(self._place + len(data))
-        rest = data
-        while rest:
-            rest = rest[self._file.write(rest) :]
-        self._pass(data)
+            self._pass(data)
+        while data:
+            data = data[self._file.write(data) :]
 
-    def _pass(self, data: bytes | memoryview) -> None:
-        self._crc = zlib.crc32(data, self._crc)
+    def _pass(self, data: memoryview) -> None:
+        """Have the CRC of what this buffer holds found, and go on with the other."""
+        self._wait()
+        self._passing = self._pool.submit(self._add, data)
         self._place += len(data)
+        self._buffer, self._other = self._other, self._buffer
+
+    def _add(self, data: memoryview) -> None:
+        self._crc = zlib.crc32(data, self._crc)
+
+    def _wait(self) -> None:
+        if self._passing is not None:
+            self._passing.result()
 
     def _reserve(self, place: int) -> None:
         """Ask for the room up to a place and some more: writing is faster then.
