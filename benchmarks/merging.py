@@ -10,7 +10,7 @@ In the order `file`, each job has a share of rows that follow each other, so tha
 them in the order of the files. In the order `blocks`, jobs have blocks of 16 rows in turn.
 
 Bars, in times of `cat`: 2.5 in the order of the files, 1.5 for 100 or more HDF5 files of 1 GB
-in all, 3 in the other order. Memory: 200 MB.
+in all, 3 in the other order. Memory: 200 MB for 1 GB, 512 MB for more.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 STORES = {"h5": H5Store(), "npz": NpzStore()}
 ROW_BYTES = 1024
 BLOCK = 16
-MEGABYTES = 200
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,11 @@ class Case:
         if self.order == "blocks":
             return 3
         return 1.5 if self.ext == "h5" and self.jobs >= 100 else 2.5
+
+    @property
+    def megabytes(self) -> int:
+        """How much memory merging may take."""
+        return 200 if self.rows * ROW_BYTES <= 2**30 else 512
 
     def share(self, number: int) -> Sequence[int]:
         """Name the rows of a job."""
@@ -149,7 +153,7 @@ def compare(folder: Path, case: Case, repeat: int) -> None:
         f"{case.ext}, order of {case.order}: {case.jobs} jobs, {case.rows:,} rows of "
         f"{ROW_BYTES} bytes, merge {statistics.median(merged):.2f} s, "
         f"cat {statistics.median(copied):.2f} s, ratio {ratio:.2f} ({case.bar}), "
-        f"{peak / 1e6:.0f} MB ({MEGABYTES})",
+        f"{peak / 1e6:.0f} MB ({case.megabytes})",
         flush=True,
     )
     shutil.rmtree(workdir.root)
