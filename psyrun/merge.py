@@ -186,8 +186,7 @@ class ResultColumn:
 
     def stretch(self, path: Path | None) -> Stretch | None:
         """Tell where the rows stand in a file that `runs` named; see `Reader.stretch`."""
-        number = self.merger.numbers.get(path) if path else None
-        return None if number is None else self.merger.pool.stretch(number, self.name)
+        return self.merger.pool.stretch(self.merger.numbers[path], self.name) if path else None
 
     @cached_property
     def form(self) -> Form:
