@@ -42,7 +42,7 @@ Phases = dict[str, float]
 
 
 def run(rows: int, jobs: int) -> Phases:
-    """Run a task afresh; return the seconds of its phases, those of the worker's start aside."""
+    """Run a task afresh; return the seconds of its phases, without those of starting up."""
     shutil.rmtree("psy-work", ignore_errors=True)
     Path("psy-tasks").mkdir(exist_ok=True)
     Path("psy-tasks/task_grid.py").write_text(TASK.format(rows=rows, jobs=jobs))

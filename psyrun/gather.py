@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from psyrun.state import Source, TaskState
     from psyrun.store import Store
     from psyrun.store.forms import Form, Forms
+    from psyrun.store.moving import Stretch
 
 __all__ = ["Layout", "Pool", "open_source"]
 
@@ -54,6 +55,9 @@ class _PartialReader(Reader):
 
     def take(self, name: str, places: NDArray[Any]) -> Sequence[Any] | NDArray[Any]:
         return self.reader.take(name, places)
+
+    def stretch(self, name: str) -> Stretch | None:
+        return self.reader.stretch(name)
 
     def close(self) -> None:
         self.reader.close()
@@ -127,6 +131,7 @@ class Pool:
         self._names: dict[int, Sequence[str]] = {}
         self._forms: dict[int, Forms] = {}
         self._lacking: dict[int, Collection[str]] = {}
+        self._stretches: dict[int, dict[str, Stretch | None]] = {}
         self._folder: Path | None = None
 
     def names(self, number: int) -> Sequence[str]:
@@ -146,6 +151,13 @@ class Pool:
         """Tell what a column of a source is like; those of all are found at once."""
         self._find_forms(number)
         return self._forms[number][name]
+
+    def stretch(self, number: int, name: str) -> Stretch | None:
+        """Tell where the rows of a column stand in a source; see `Reader.stretch`."""
+        if number not in self._stretches:
+            reader = self.reader(number)
+            self._stretches[number] = {n: reader.stretch(n) for n in self.names(number)}
+        return self._stretches[number][name]
 
     def _find_forms(self, number: int) -> None:
         from psyrun.store.forms import Forms

@@ -23,6 +23,7 @@ from psyrun.store.base import Run, as_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from psyrun.store import Store
     from psyrun.store.base import Column
     from psyrun.store.forms import Form, Forms
+    from psyrun.store.moving import Stretch
 
 _BLOCK_ROWS = 16_384
 
@@ -165,6 +167,11 @@ class ResultColumn:
             return None
         return as_list(reader.read(self.name, 0, reader.size))
 
+    @property
+    def run_count(self) -> int:
+        """How many runs of rows there are; see `MappedColumn`."""
+        return len(self.merger.layout.owner)
+
     def runs(self) -> Iterator[Run]:
         """Yield which files the rows are in; see `MappedColumn`."""
         layout, sources, pool = self.merger.layout, self.merger.state.sources, self.merger.pool
@@ -176,6 +183,10 @@ class ResultColumn:
         places = zip(layout.owner.tolist(), layout.place.tolist(), strict=True)
         for start, stop, (owner, place) in zip(bounds, bounds[1:], places, strict=False):
             yield Run(start, stop, paths[owner], place)
+
+    def stretch(self, path: Path | None) -> Stretch | None:
+        """Tell where the rows stand in a file that `runs` named; see `Reader.stretch`."""
+        return self.merger.pool.stretch(self.merger.numbers[path], self.name) if path else None
 
     @cached_property
     def form(self) -> Form:
@@ -317,6 +328,11 @@ class Merger:
     def layout(self) -> Layout:
         """Where each row stands among the sources."""
         return Layout(self.state)
+
+    @cached_property
+    def numbers(self) -> dict[Path, int]:
+        """The number of each source, by its path."""
+        return {source.path: number for number, source in enumerate(self.state.sources)}
 
     @property
     def notes(self) -> list[str]:

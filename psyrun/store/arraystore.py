@@ -10,6 +10,7 @@ from psyrun.exceptions import StoreError
 from psyrun.files import crc32, replacing
 from psyrun.store.arraycolumns import ChainedColumn, ListColumn, MeasuredColumn, ReaderColumn
 from psyrun.store.base import ArrayColumn, Labelled, Reader, Store
+from psyrun.store.hastening import hastened
 
 if TYPE_CHECKING:
     import os
@@ -48,15 +49,24 @@ class ArrayStore(Store):
         columns = {name: self.column(name, values) for name, values in data.items()}
         _check_lengths(columns)
         labels = data if isinstance(data, Labelled) else Labelled({})
+        size = sum(len(column) * column.form.row_bytes for column in columns.values())
         crcs: list[int] = []
-        with replacing(
-            Path(filename), meanwhile=lambda path: crcs.append(crc32(path))
-        ) as temporary:
-            self.write(temporary, columns, labels)
+
+        def check(path: Path) -> None:
+            if not crcs:
+                crcs.append(crc32(path))
+
+        with replacing(Path(filename), meanwhile=check) as temporary:
+            with hastened(temporary, 0 if self.virtual else size):
+                known = self.write(temporary, columns, labels)
+            if known is not None:
+                crcs.append(known)
         return crcs[0]
 
     @abstractmethod
-    def write(self, path: Path, columns: Mapping[str, ArrayColumn], labels: Labelled) -> None:
+    def write(
+        self, path: Path, columns: Mapping[str, ArrayColumn], labels: Labelled
+    ) -> int | None:
         """Write columns whose forms were checked, all of one length, block by block.
 
         Parameters
@@ -67,6 +77,11 @@ class ArrayStore(Store):
             The columns by name.
         labels : Labelled
             Attributes and units; its columns do not matter.
+
+        Returns
+        -------
+        int or None
+            The CRC-32 of the file, where writing it has told that.
         """
 
     def check_form(self, form: Form) -> None:

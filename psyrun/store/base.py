@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from psyrun.store.forms import Form
+    from psyrun.store.moving import Stretch
 
 __all__ = [
     "ArrayColumn",
@@ -74,10 +75,23 @@ class Run(NamedTuple):
 
 
 class MappedColumn(ArrayColumn, Protocol):
-    """A column that tells which files its rows are in."""
+    """A column that tells which files its rows are in.
+
+    Attributes
+    ----------
+    run_count : int
+        How many runs of rows there are.
+    """
+
+    @property
+    def run_count(self) -> int:
+        """How many runs of rows there are."""
 
     def runs(self) -> Iterable[Run]:
         """Yield the rows in their order, as few runs as possible."""
+
+    def stretch(self, path: Path | None) -> Stretch | None:
+        """Tell where the rows stand in a file that `runs` named; see `Reader.stretch`."""
 
 
 class Labelled(dict[str, Any]):
@@ -140,6 +154,11 @@ class Reader(ABC):
         from psyrun.store.scattered import take
 
         return take(lambda start, stop: self.read(name, start, stop), places)
+
+    def stretch(self, name: str) -> Stretch | None:
+        """Tell where the rows of a column stand in the file; None if not as plain bytes."""
+        del name
+        return None
 
     def where(self, expression: str) -> NDArray[np.int64]:
         """Find the rows for which a condition holds.

@@ -170,31 +170,47 @@ class H5Store(ArrayStore):
             make_indexes(path, where, [fields[name] for name in wanted], filters)
         check_whole(path, self.node, max(map(len, columns.values()), default=0))
 
-    def write(self, path: Path, columns: Mapping[str, ArrayColumn], labels: Labelled) -> None:
+    def write(
+        self, path: Path, columns: Mapping[str, ArrayColumn], labels: Labelled
+    ) -> int | None:
         """Write columns; see `ArrayStore.write`."""
         if self.layout == "table":
             self._write_table(path, columns, labels)
-            return
+            return None
         if self.virtual:
             from psyrun.store.h5virtual import write_virtual
 
             write_virtual(path, self, self.node, columns, labels)
-            return
-        from psyrun.store.h5types import describe, new_file, write_rows
+            return None
+        return self._write_datasets(path, columns, labels)
 
+    def _write_datasets(
+        self, path: Path, columns: Mapping[str, ArrayColumn], labels: Labelled
+    ) -> int | None:
+        """Write each column as a dataset: rows that stand in files as they shall be move."""
+        from psyrun.store.h5moves import Plan
+        from psyrun.store.h5types import describe, new_file, write_rows
+        from psyrun.store.moving import carry_out
+
+        plan = Plan()
         with new_file(path, self.node, labels) as group:
             datasets = {}
             for name, column in columns.items():
                 with holding(self, name):
                     datasets[name] = self._create(group, name, column)
                     describe(datasets[name], name, column.form, labels)
-            for start, stop in row_blocks(columns.values()):
+                    plan.add(name, column, datasets[name])
+            made = [column for name, column in columns.items() if plan.left(name)]
+            for start, stop in row_blocks(made):
                 for name, column in columns.items():
-                    with holding(self, name):
-                        write_rows(datasets[name], start, column.array(start, stop))
+                    for low, high in plan.left(name, start, stop):
+                        with holding(self, name):
+                            write_rows(datasets[name], low, column.array(low, high))
+        return carry_out(path, plan.moves) if plan.moves else None
 
     def _create(self, group: h5py.Group, name: str, column: ArrayColumn) -> h5py.Dataset:
         """Make the empty dataset of a column."""
+        from psyrun.store.h5moves import may_move, placed
         from psyrun.store.h5types import file_dtype, link_name
 
         form, size = column.form, len(column)
@@ -206,6 +222,7 @@ class H5Store(ArrayStore):
             maxshape=(None, *(extent or None for extent in form.shape)),
             chunks=_chunks(size, form.shape, dtype.itemsize),
             compression=self.compression,
+            dcpl=placed() if self.compression is None and may_move(column) else None,
         )
 
     def open(

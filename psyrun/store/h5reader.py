@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from psyrun.store.forms import Form
+    from psyrun.store.moving import Stretch
 
 __all__ = ["H5Reader"]
 
@@ -122,6 +123,12 @@ class H5Reader(Reader):
             raise
         except Exception as err:  # h5py tells of damage in many ways
             raise StoreError(f"{self.path} cannot be read at {name!r} ({err})") from err
+
+    def stretch(self, name: str) -> Stretch | None:
+        """Tell where the rows of a column stand in the file; see `Reader.stretch`."""
+        from psyrun.store.h5moves import stretch_of
+
+        return stretch_of(self._datasets[name])
 
     def check_sources(self) -> None:
         """Raise a `StoreError` if a file that virtual columns refer to is not there."""

@@ -19,7 +19,17 @@ from psyrun.exceptions import StoreError
 from psyrun.merge import Merger
 from psyrun.partial import save_whole
 from psyrun.pspace import Param, ParameterSpace
-from psyrun.store import H5Store, NpzStore, PickleStore, Store, arraycolumns, scattered
+from psyrun.store import (
+    H5Store,
+    NpzStore,
+    PickleStore,
+    Store,
+    arraycolumns,
+    h5,
+    h5moves,
+    moving,
+    scattered,
+)
 from psyrun.store.base import Labelled
 from psyrun.workdir import Workdir
 from tests.desk import Desk
@@ -209,6 +219,10 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge, "_BLOCK_ROWS", 3)
     monkeypatch.setattr(journalreader, "_BLOCK_BYTES", 60)
     monkeypatch.setattr(gather, "_MOST_FILES", 2)
+    monkeypatch.setattr(h5, "_CHUNK_BYTES", 64)
+    monkeypatch.setattr(h5moves, "_WORTH_MOVING", 0)
+    monkeypatch.setattr(moving, "_BLOCK", 20)
+    monkeypatch.setattr(moving, "_MOST_FILES", 2)
     monkeypatch.setattr(scattered, "_GAP", 1)
     monkeypatch.setattr(scattered, "_MOST_READS", 2)
     monkeypatch.setattr(scattered, "_BLOCK_ROWS", 4)

@@ -6,10 +6,10 @@ from psyrun.aside import Aside
 
 
 def test_it_is_done_in_order_and_waited_for():
-    seen: list[int] = []
+    seen: list[object] = []
     aside = Aside(seen.append)
     for number in range(100):
-        aside.do(lambda number=number: seen.append(number))
+        aside.do(lambda number=number: seen.append(number))  # type: ignore[misc]
     aside.wait()
     assert seen == list(range(100))
     aside.do(lambda: seen.append(100))
@@ -32,9 +32,12 @@ def test_who_gives_more_than_can_be_done_waits():
     aside = Aside(print)
     gate = threading.Event()
     aside.do(gate.wait)
-    more = threading.Thread(
-        target=lambda: [aside.do(lambda n=n: seen.append(n)) for n in range(1000)]
-    )
+
+    def give() -> None:
+        for number in range(1000):
+            aside.do(lambda number=number: seen.append(number))  # type: ignore[misc]
+
+    more = threading.Thread(target=give)
     more.start()
     more.join(0.2)
     assert more.is_alive()

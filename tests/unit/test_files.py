@@ -180,7 +180,7 @@ def test_scratch_is_gone_afterwards_and_so_is_what_the_dead_left(tmp_path):
 
 
 def test_what_is_flushed_later_is_whole_before_and_waited_for_then(tmp_path, monkeypatch):
-    synced = []
+    synced: list[object] = []
     monkeypatch.setattr(files, "sync", synced.append)
     looked: list[bytes] = []
     with files.flushed_later() as later:

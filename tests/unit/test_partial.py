@@ -5,9 +5,9 @@ import json
 import math
 import os
 import pickle
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -324,7 +324,7 @@ def test_journals_go_when_the_partial_result_is_on_the_disk_and_not_before(desk,
     space = desk.space(Param(a=[1, 2]))
     job = desk.job("1-0", space, ((0, 2),))
     path = desk.journal(job, {0: {"b": 1}, 1: {"b": 2}})
-    waiting: list[Callable[[], object]] = []
+    waiting: list[Any] = []
     synced: list[Path] = []
     monkeypatch.setattr(files, "sync", synced.append)
     assert write_partial(
