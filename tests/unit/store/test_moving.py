@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import tables
 
-from psyrun import files
 from psyrun.exceptions import StoreError
 from psyrun.merge import Merger
 from psyrun.partial import save_whole, write_note
 from psyrun.pspace import Param
-from psyrun.store import H5Store, h5moves, h5reader, h5types, moving
+from psyrun.store import H5Store, h5moves, h5reader, h5types, hastening, moving
 from psyrun.store.h5moves import stretch_of
 from psyrun.store.hastening import hastened
 from psyrun.store.moving import Move, carry_out
@@ -152,7 +151,7 @@ def test_what_the_disk_does_not_take_meanwhile_is_told(tmp_path, monkeypatch):
     def fail(fd):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "_PAUSE", 0)
+    monkeypatch.setattr(hastening, "_PAUSE_SECONDS", 0)
     monkeypatch.setattr("os.fsync", fail)
     path = tmp_path / "large"
     path.write_bytes(b"x")
