@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
+from psyrun.store.alike import unlike
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -271,7 +273,7 @@ _FINDERS: dict[type, Callable[[Sequence[Any]], Form]] = {
     complex: lambda _: Form(np.dtype(complex)),
     str: _form_of_texts,
     bytes: _form_of_bytes,
-    np.ndarray: lambda values: joined({form_of_row(value) for value in values}),
+    np.ndarray: lambda values: joined({form_of_row(value) for value in unlike(values)}),
     list: lambda values: joined({form_of_row(value) for value in values}),
     tuple: lambda values: joined({form_of_row(value) for value in values}),
 }

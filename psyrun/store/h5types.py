@@ -148,12 +148,41 @@ def write_rows(dataset: h5py.Dataset, start: int, block: NDArray[Any]) -> None:
         return
     rows = _to_file(block, dataset.dtype)
     if not _is_bytes(dataset.dtype):
-        dataset[start : start + len(block)] = rows
+        for low, high in _write_chunks(dataset, start, rows):
+            dataset[start + low : start + high] = rows[low:high]
         return
     # what h5py makes of a single byte is not what is meant, so it is told in HDF5's words
     there, here = dataset.id.get_space(), h5py.h5s.create_simple(rows.shape)
     there.select_hyperslab((start, *[0] * (rows.ndim - 1)), rows.shape)
     dataset.id.write(here, there, rows, h5py.h5t.py_create(dataset.dtype))
+
+
+def _write_chunks(
+    dataset: h5py.Dataset, start: int, rows: NDArray[Any]
+) -> Iterator[tuple[int, int]]:
+    """Write the rows that fill chunks as the bytes they are, past the cache of HDF5.
+
+    Yields
+    ------
+    low, high : int
+        Rows of the array that are left to be written otherwise.
+    """
+    chunks, size = dataset.chunks, len(rows)
+    is_plain = rows.dtype.kind in "iufc" and rows.dtype == dataset.dtype
+    if not is_plain or chunks is None or chunks[1:] != rows.shape[1:] or _is_filtered(dataset):
+        yield 0, size
+        return
+    first = min(-start % chunks[0], size)
+    last = first + (size - first) // chunks[0] * chunks[0]
+    for low in range(first, last, chunks[0]):
+        place = (start + low, *[0] * (rows.ndim - 1))
+        part = np.ascontiguousarray(rows[low : low + chunks[0]])
+        dataset.id.write_direct_chunk(place, part)
+    yield from ((low, high) for low, high in ((0, first), (last, size)) if low < high)
+
+
+def _is_filtered(dataset: h5py.Dataset) -> bool:
+    return bool(dataset.id.get_create_plist().get_nfilters())
 
 
 def form_in_file(dataset: h5py.Dataset) -> Form:
