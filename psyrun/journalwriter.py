@@ -3,6 +3,9 @@
 On a disk of this machine frames go into pages of the file that are mapped into memory, which
 spares each row a call of the system. The kernel keeps such pages when the process dies, as it
 keeps what was written. Other hosts may see them late, so other file systems are written to.
+
+Before pages are mapped, zeros are written there: so the disk has room for them, and the kernel
+has them at hand. To have it find pages one by one would take longer than the rows.
 """
 
 import json
@@ -34,9 +37,12 @@ _MAPPED = frozenset({"ext2", "ext3", "ext4", "overlay", "tmpfs", "xfs"})
 _WRITTEN_BYTES = 4096
 """Before a journal has so much, it is written: slow rows need no map."""
 
-_WINDOW_BYTES = 1 << 18
-_MOST_MAPPED_BYTES = 2048
-"""Larger payloads are written: their bytes need not be joined with head and check then."""
+_LEAST_WINDOW_BYTES, _MOST_WINDOW_BYTES = 1 << 16, 1 << 20
+_MOST_MAPPED_BYTES = 1 << 16
+"""Larger frames are written: that costs no more, and a window holds many frames."""
+
+_MOST_JOINED_BYTES = 2048
+"""Larger payloads are not joined with what stands around them: that would copy them twice."""
 
 
 class JournalWriter:
@@ -64,7 +70,7 @@ class JournalWriter:
         self._done = self._failed = 0
         self._base = self._at = self._room = 0
         self._window: mmap.mmap | None = None
-        self._may_map = hasattr(os, "posix_fallocate")
+        self._may_map = True
         self._sync_due = time.perf_counter() + _SYNC_SECONDS
         self._sync_at = _SYNC_BYTES
         self._syncing: threading.Thread | None = None
@@ -86,7 +92,7 @@ class JournalWriter:
         """
         self._done += 1
         size = len(payload)
-        if size < _MOST_MAPPED_BYTES:
+        if size < _MOST_JOINED_BYTES:
             # what `_append` does, written out: this runs once a row
             frame = _PACK(MARKER, size, 1, row, ended - began, self._done, self._failed)
             frame += payload
@@ -115,7 +121,14 @@ class JournalWriter:
 
     def _append(self, kind: int, row: int, duration: float, payload: bytes) -> None:
         head = _PACK(MARKER, len(payload), kind, row, duration, self._done, self._failed)
-        self._write(head, payload, _PACK_CRC(crc32(payload, crc32(head))))
+        parts = head, payload, _PACK_CRC(crc32(payload, crc32(head)))
+        if self._at + len(head) + len(payload) + CRC.size < self._room:
+            for part in parts:
+                end = self._at + len(part)
+                self._window[self._at : end] = part  # type: ignore[index]
+                self._at = end
+        else:
+            self._write(*parts)
         if self.size() >= self._sync_at:
             self._sync_aside(time.perf_counter())
 
@@ -137,7 +150,8 @@ class JournalWriter:
             self._may_map = False
             raise
         self._move(position)
-        if self._may_map and len(parts) == 1 and position >= _WRITTEN_BYTES:
+        is_small = sum(map(len, parts)) < _MOST_MAPPED_BYTES
+        if is_small and self._may_map and position >= _WRITTEN_BYTES:
             self._map()
 
     def _move(self, position: int) -> None:
@@ -151,14 +165,18 @@ class JournalWriter:
         """Map the pages behind the last frame; not where there is no room for them."""
         position = self.size()
         base = position - position % mmap.ALLOCATIONGRANULARITY
+        size = min(max(position, _LEAST_WINDOW_BYTES), _MOST_WINDOW_BYTES)
+        size += -size % mmap.ALLOCATIONGRANULARITY
         try:
             self._may_map = filesystem(self.path.parent) in _MAPPED
             if self._may_map:
-                os.posix_fallocate(self._fd, base, _WINDOW_BYTES)
-                self._window = mmap.mmap(self._fd, _WINDOW_BYTES, offset=base)
-                self._base, self._at, self._room = base, position - base, _WINDOW_BYTES
+                _written(self._fd, (bytes(base + size - position),), position)
+                self._window = mmap.mmap(self._fd, size, offset=base)
+                self._base, self._at, self._room = base, position - base, size
         except (OSError, ValueError):  # the disk is full, or this is no file to map
             self._may_map = False
+            with suppress(OSError):
+                os.ftruncate(self._fd, position)
 
     def sync(self, now: float) -> None:
         """Wait until everything is on the disk, so that other hosts see it too."""

@@ -12,7 +12,9 @@ from psyrun import journal, journalwriter
 from psyrun.inspection import inspect
 from psyrun.journalwriter import JournalWriter
 
-SIZES = st.lists(st.sampled_from([0, 1, 60, 700, 2047, 2048, 9000]), min_size=1, max_size=40)
+SIZES = st.lists(
+    st.sampled_from([0, 1, 60, 700, 2047, 2048, 3000, 9000, 70_000]), min_size=1, max_size=40
+)
 PAYLOADS = st.lists(st.binary(max_size=60) | st.just(b"\xf5PSY" * 12), min_size=1, max_size=6)
 
 
@@ -58,7 +60,8 @@ def test_flipped_bits_cost_only_the_frames_they_hit(payloads, data):
 
 def by_size(path: Path, sizes: list[int], *, mapped: bool) -> JournalWriter:
     """Write rows of some sizes; a window is one page, so that there are many."""
-    with mock.patch.object(journalwriter, "_WINDOW_BYTES", mmap.ALLOCATIONGRANULARITY):
+    page = mmap.ALLOCATIONGRANULARITY
+    with mock.patch.multiple(journalwriter, _LEAST_WINDOW_BYTES=page, _MOST_WINDOW_BYTES=page):
         writer = JournalWriter([path], {})
         writer._may_map = mapped
         for row, size in enumerate(sizes):

@@ -77,12 +77,18 @@ def test_other_file_systems_are_written_to(tmp_path, monkeypatch, kind):
 
 
 def test_where_no_room_can_be_set_aside_rows_are_written(tmp_path, monkeypatch):
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    pwrite = os.pwrite
 
-    monkeypatch.setattr(os, "posix_fallocate", full)
+    def full(fd: int, data: bytes, position: int) -> int:
+        if len(data) > 10_000:  # the room for a window, of which some fits
+            pwrite(fd, data[:5000], position)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pwrite(fd, data, position)
+
+    monkeypatch.setattr(os, "pwrite", full)
     writer = JournalWriter([tmp_path / "j"], {})
     write(writer, 1000)
+    assert (tmp_path / "j").stat().st_size == writer.size()
     writer.close()
     assert journal.scan(tmp_path / "j").done == ((0, 1000),)
 
@@ -95,7 +101,7 @@ def test_a_row_that_cannot_be_written_leaves_nothing_behind(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
         with pytest.raises(OSError, match="too large"):
-            writer.done(ROWS, 0, 0, bytes(journalwriter._WINDOW_BYTES))
+            writer.done(ROWS, 0, 0, bytes(journalwriter._MOST_WINDOW_BYTES))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (tmp_path / "j").stat().st_size == writer.size()
