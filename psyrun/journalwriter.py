@@ -106,14 +106,14 @@ class JournalWriter:
         else:
             self._append(1, row, ended - began, payload)
         if ended >= self._sync_due:
-            self._sync_aside(ended)
+            self.sync_aside(ended)
 
     def failed(self, row: int, began: float, ended: float, error: dict[str, Any]) -> None:
         """Append a row's error; see `done`."""
         self._failed += 1
         self._append(Kind.FAILED, row, ended - began, json.dumps(error).encode())
         if ended >= self._sync_due:
-            self._sync_aside(ended)
+            self.sync_aside(ended)
 
     def job_failed(self, error: dict[str, Any]) -> None:
         """Append why the job can't evaluate any of its rows."""
@@ -130,7 +130,7 @@ class JournalWriter:
         else:
             self._write(*parts)
         if self.size() >= self._sync_at:
-            self._sync_aside(time.perf_counter())
+            self.sync_aside(time.perf_counter())
 
     def _write(self, *parts: bytes) -> None:
         """Write a frame behind the others; the next ones may find a window there.
@@ -185,7 +185,7 @@ class JournalWriter:
         self._sync_due = now + _SYNC_SECONDS
         self._sync_at = self.size() + _SYNC_BYTES
 
-    def _sync_aside(self, now: float) -> None:
+    def sync_aside(self, now: float) -> None:
         """Let everything get to the disk while rows go on; once at a time."""
         self._sync_due = now + _SYNC_SECONDS
         self._sync_at = self.size() + _SYNC_BYTES
@@ -201,7 +201,7 @@ class JournalWriter:
             self._error = err
 
     def _await_sync(self) -> None:
-        """Wait for the last `_sync_aside`; raise what went wrong there."""
+        """Wait for the last `sync_aside`; raise what went wrong there."""
         if self._syncing is not None:
             self._syncing.join()
             self._syncing = None

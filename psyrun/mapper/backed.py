@@ -6,6 +6,7 @@ no fingerprint: that the function is still the same is the caller's word.
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import sys
 import time
@@ -158,9 +159,10 @@ def _bring_up(
         write_moves(target.workdir.moves(old, run.snapshot), moved)
     file = file.with_run(run)
     write_run_file(target.workdir, file)
-    kept = _evaluate_missing(fn, space, state, target, pool_size)
-    columns = _columns(space, kept, run, target)
-    size, crc = save_whole(target.store, target.path, columns)
+    with contextlib.ExitStack() as stack:
+        kept = _evaluate_missing(fn, space, state, target, pool_size, stack)
+        columns = _columns(space, kept, run, target)
+        size, crc = save_whole(target.store, target.path, columns)
     result = Result(
         snapshot=run.snapshot,
         codes={_CODE: run.size},
@@ -209,8 +211,12 @@ def _evaluate_missing(
     state: TaskState,
     target: _Target,
     pool_size: int,
+    stack: contextlib.ExitStack,
 ) -> list[dict[str, Any]] | None:
-    """Evaluate the rows that are not done; return all results if that were all rows."""
+    """Evaluate the rows that are not done; return all results if that were all rows.
+
+    The journal is closed with the stack: the disk may take it while the result is written.
+    """
     todo = rows.of_state(state.states, RowState.MISSING, RowState.FAILED)
     job = Job(job_name(state.run.number, 0), "", "", state.run.snapshot, _CODE, todo)
     count = rows.count(todo)
@@ -222,11 +228,10 @@ def _evaluate_missing(
     kept: list[dict[str, Any]] = []
     if count:
         journal = JournalWriter(target.workdir.new_journal(job.name), origin(job))
-        try:
-            for start, stop in todo:
-                _evaluate(fn, space.columns, (start, stop), start, journal, kept.append)
-        finally:
-            journal.close()
+        stack.callback(journal.close)
+        for start, stop in todo:
+            _evaluate(fn, space.columns, (start, stop), start, journal, kept.append)
+        journal.sync_aside(time.perf_counter())
     return kept if count == state.run.size else None
 
 
