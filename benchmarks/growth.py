@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -43,11 +42,12 @@ Phases = dict[str, float]
 
 def run(rows: int, jobs: int) -> Phases:
     """Run a task afresh; return the seconds of its phases, without those of starting up."""
-    shutil.rmtree("psy-work", ignore_errors=True)
-    Path("psy-tasks").mkdir(exist_ok=True)
-    Path("psy-tasks/task_grid.py").write_text(TASK.format(rows=rows, jobs=jobs))
-    subprocess.run([*PSY, "run"], check=True, capture_output=True)
-    (status,) = json.loads(subprocess.check_output([*PSY, "status", "--json"]))
+    folder = Path(tempfile.mkdtemp(dir=".")) / "psy-tasks"  # some file systems make files
+    folder.mkdir()  # slowly for seconds after others went, so all folders go at the end
+    (folder / "task_grid.py").write_text(TASK.format(rows=rows, jobs=jobs))
+    with contextlib.chdir(folder.parent):
+        subprocess.run([*PSY, "run"], check=True, capture_output=True)
+        (status,) = json.loads(subprocess.check_output([*PSY, "status", "--json"]))
     timing = status["timing"]
     phases = {n: s for n, s in timing["phases"].items() if n != "start"}
     phases["work"] -= timing["workers"]["start"]

@@ -25,6 +25,8 @@ TEMPORARY = ".tmp-"
 _BLOCK = 256 << 10
 _WORTH_A_THREAD = 16 << 20
 _MOST_THREADS = 4
+_WORTH_THREADS = 8
+_MOST_SYNCS = 8
 
 
 @contextlib.contextmanager
@@ -99,19 +101,34 @@ def sync(path: Path) -> None:
 
 
 class Later:
-    """Files that were written and may not be on the disk yet."""
+    """Files that were written and may not be on the disk yet.
 
-    def __init__(self) -> None:
-        self.paths: list[Path] = []
+    Parameters
+    ----------
+    paths : iterable of Path
+        The files.
+    """
+
+    def __init__(self, paths: Iterable[Path] = ()) -> None:
+        self.paths = list(paths)
 
     def settle(self) -> None:
-        """Wait until they are, and the lists of names of their folders; once each."""
-        for path in self.paths:
-            with contextlib.suppress(FileNotFoundError):
-                sync(path)
+        """Wait until they are, and the lists of names of their folders; each once."""
+        if len(self.paths) < _WORTH_THREADS:
+            for path in self.paths:
+                _sync_if_there(path)
+        else:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(_MOST_SYNCS) as pool:  # the disk takes several at once
+                list(pool.map(_sync_if_there, self.paths))
         for folder in dict.fromkeys(path.parent for path in self.paths):
-            with contextlib.suppress(FileNotFoundError):
-                sync(folder)
+            _sync_if_there(folder)
+
+
+def _sync_if_there(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        sync(path)
 
 
 _later: ContextVar[Later | None] = ContextVar("later", default=None)

@@ -16,6 +16,7 @@ from psyrun import columns, journal, rows
 from psyrun.columns import Columns
 from psyrun.exceptions import PsyrunError, StoreError
 from psyrun.files import (
+    Later,
     crc32,
     crc32_of_all,
     flushed_later,
@@ -45,8 +46,9 @@ from psyrun.workdir import Workdir, run_of
 _PART_ROWS = 500
 
 
-def _at_once(action: Callable[[], object]) -> None:
-    action()
+def _at_once(files: Later, then: Callable[[], object]) -> None:
+    files.settle()
+    then()
 
 
 class AtHand(NamedTuple):
@@ -58,13 +60,13 @@ class AtHand(NamedTuple):
         The pickled results by row; None where the journals have to be read.
     spent : dict
         How many seconds its phases took so far; see `psyrun.timing.Tally`.
-    do : callable
-        What waits for the disk and removes the journals then: at once, or beside the rows.
+    settle : callable
+        What flushes the files and removes the journals then: at once, or beside the rows.
     """
 
     payloads: Mapping[int, bytes] | None = None
     spent: Mapping[str, float] = {}
-    do: Callable[[Callable[[], object]], object] = _at_once
+    settle: Callable[[Later, Callable[[], object]], object] = _at_once
 
 
 def write_partial(
@@ -104,7 +106,7 @@ def write_partial(
         Whether all rows of the job stand in a partial result now.
     """
     began = time.monotonic()
-    payloads, spent, do = at_hand or AtHand()
+    payloads, spent, settle = at_hand or AtHand()
     journals = workdir.journals(job.name)
     there = read_partial(workdir.partial_info(job.name))
     if there and verified([there])[0]:
@@ -131,11 +133,8 @@ def write_partial(
             spent = {**spent, "write": writing, "ended": time.time()}
         write_note(workdir, job, path, check, names, results, timing=spent)
 
-    def settle() -> None:
-        later.settle()
-        _remove(reversed(journals))  # those that are left have the first names
-
-    do(settle)
+    # those that are left, should it not come to an end, have the first names
+    settle(later, lambda: _remove(reversed(journals)))
     return True
 
 

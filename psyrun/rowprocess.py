@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from psyrun import rows, snapshot
-from psyrun.aside import Aside
 from psyrun.board import IDLE, Board
 from psyrun.code import CodeImage
 from psyrun.durations import known_durations
@@ -42,6 +41,7 @@ from psyrun.partial import AtHand, write_partial
 from psyrun.payloads import MAKES_OBJECTS, PROTOCOL, Pickler
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
+from psyrun.settling import Settler
 from psyrun.signature import bind
 from psyrun.tasks import load_frozen
 from psyrun.workdir import Workdir
@@ -113,7 +113,7 @@ def main(given: Brief) -> None:
         for order in orders:
             answers.write(json.dumps(process.follow(order)) + "\n")
         process.close()
-        process.aside.wait()
+        process.settler.wait()
     except OSError as err:  # the user's own are caught row by row: this is a journal's
         answers.write(json.dumps({"broken": describe_error(err)}) + "\n")
 
@@ -166,7 +166,7 @@ class RowProcess:
         self._payloads: dict[int, bytes] = {}
         self._dumps: Callable[[Any, int], bytes] = pickle.dumps
         self._known_names: set[str] = set()
-        self.aside = Aside(lambda err: print(f"{type(err).__name__}: {err}", flush=True))
+        self.settler = Settler(lambda err: print(f"{type(err).__name__}: {err}", flush=True))
         self._strayed: list[bool] = []
         os.register_at_fork(after_in_child=lambda: self._strayed.append(True))
         execute = self.task.execute
@@ -362,7 +362,7 @@ class RowProcess:
                 self.space,
                 self.task.store.for_partials(),
                 self.task.exclude_from_result,
-                AtHand(payloads, spent, self.aside.do),
+                AtHand(payloads, spent, self.settler.add),
             )
         except Exception as err:  # noqa: BLE001 - a user's store may raise anything
             print(f"job {job.name}: {type(err).__name__}: {err}", flush=True)

@@ -14,7 +14,7 @@ PACKAGE = Path(psyrun.__file__).parent
 
 LAYERS = {
     0: "exceptions version signature columns rows settings units words",
-    1: "pspace aside files locks machine progress taskfiles npy dealing loading board "
+    1: "pspace settling files locks machine progress taskfiles npy dealing loading board "
     "output lastwords guard pace claims exclusive syntax scopes reads effects definitions "
     "pickling git",
     2: "store scheduler localmodules filedeps filedigests packages reach",
@@ -37,6 +37,7 @@ SAME_LAYER = {
     "reads": "scopes",
     "effects": "scopes syntax",
     "definitions": "effects reads scopes syntax",
+    "settling": "files",
     "locks": "files machine",
     "jobs": "workdir",
     "runfile": "workdir",

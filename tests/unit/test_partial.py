@@ -328,11 +328,16 @@ def test_journals_go_when_the_partial_result_is_on_the_disk_and_not_before(desk,
     synced: list[Path] = []
     monkeypatch.setattr(files, "sync", synced.append)
     assert write_partial(
-        desk.workdir, job, desk.spaces[space], desk.store, at_hand=AtHand(do=waiting.append)
+        desk.workdir,
+        job,
+        desk.spaces[space],
+        desk.store,
+        at_hand=AtHand(settle=lambda *given: waiting.append(given)),
     )
     assert (path.exists(), synced) == (True, [])
-    (settle,) = waiting
-    settle()
+    ((later, then),) = waiting
+    later.settle()
+    then()
     assert not path.exists()
     out = desk.workdir.out_folder
     assert synced == [out / "1-0.pkl", out / "1-0.json", out]
