@@ -20,14 +20,16 @@ from psyrun.failures import check_comes_back
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["MAKES_OBJECTS", "PROTOCOL", "Pickler"]
+__all__ = ["MAKES_OBJECTS", "PROTOCOL", "Pickler", "has_objects"]
 
 PROTOCOL = 5
 MAKES_OBJECTS = pickle.STACK_GLOBAL[0]
 """In pickles without it are numbers, texts and the like, which always come back.
 
-A number is looked for much faster than a byte string.
+It may be part of a number or text, too. A number is looked for much faster than a byte string.
 """
+
+_NO_OBJECTS = frozenset({bool, bytes, float, int, str, type(None)})
 
 _MOST_TEMPLATES = 20
 """After so many kinds of results, the next ones are not expected to be like others."""
@@ -37,6 +39,11 @@ _KINDS = "biufcSUVMm"
 
 _BytesOf: TypeAlias = "Callable[[Any], bytes | memoryview | None]"
 _DOUBLE = struct.Struct(">d")
+
+
+def has_objects(result: Mapping[str, Any]) -> bool:
+    """Tell whether values are other than numbers and texts."""
+    return not _NO_OBJECTS.issuperset(map(type, result.values()))
 
 
 class Pickler:
@@ -60,7 +67,7 @@ class Pickler:
         if self._tried < _MOST_TEMPLATES:
             self._tried += 1
             self._template = _template_of(result, protocol)
-        if MAKES_OBJECTS in payload:
+        if MAKES_OBJECTS in payload and has_objects(result):
             check_comes_back(payload)
         return payload
 

@@ -38,7 +38,7 @@ from psyrun.journalwriter import JournalWriter
 from psyrun.output import Tail
 from psyrun.pace import Pace
 from psyrun.partial import AtHand, write_partial
-from psyrun.payloads import MAKES_OBJECTS, PROTOCOL, Pickler
+from psyrun.payloads import MAKES_OBJECTS, PROTOCOL, Pickler, has_objects
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Ranges
 from psyrun.settling import Settler
@@ -272,7 +272,7 @@ class RowProcess:
                 if check is not None:
                     check(result)
                 payload = dumps(result, PROTOCOL)
-                if MAKES_OBJECTS in payload and dumps is pickle.dumps:
+                if MAKES_OBJECTS in payload and dumps is pickle.dumps and has_objects(result):
                     dumps = self._dumps = Pickler().dumps
                     payload = dumps(result, PROTOCOL)
             except BaseException as err:  # noqa: BLE001 - the boundary to the user's code

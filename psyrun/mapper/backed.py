@@ -23,7 +23,7 @@ from psyrun.journalwriter import JournalWriter
 from psyrun.mapper.memory import as_row, check_callable, names_of, schedule, where
 from psyrun.merge import Merger, warn_of_ineffective
 from psyrun.partial import label, save_whole, verified
-from psyrun.payloads import MAKES_OBJECTS, PROTOCOL, Pickler
+from psyrun.payloads import MAKES_OBJECTS, PROTOCOL, Pickler, has_objects
 from psyrun.present import next_number, state_for
 from psyrun.pspace.sharding import shard
 from psyrun.resultfile import check_target, is_intact
@@ -273,7 +273,7 @@ def _evaluate(
                 if type(result) is not dict:
                     result = as_row(result)
                 payload = dumps(result, PROTOCOL)
-                if MAKES_OBJECTS in payload and dumps is pickle.dumps:
+                if MAKES_OBJECTS in payload and dumps is pickle.dumps and has_objects(result):
                     dumps = Pickler().dumps
                     payload = dumps(result, PROTOCOL)
             except Exception as error:

@@ -12,6 +12,7 @@ from psyrun.exceptions import (
     StoreError,
     TaskWarning,
 )
+from psyrun.payloads import Pickler
 
 
 def backed(*args: Any, **options: Any) -> Any:
@@ -189,3 +190,10 @@ def test_a_damaged_head_of_a_journal_costs_no_row(tmp_path):
     with pytest.warns(TaskWarning, match="damaged in places"):
         assert backed(again, Param(a=range(5)), path)["y"] == [0, 1, 4, 9, 16]
     assert again.calls == []
+
+
+def test_numbers_that_look_like_objects_are_pickled_as_others_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(Pickler, "dumps", None)
+    numbers = [1, 0x93, 0x9393, 2]
+    columns = backed(lambda a: {"b": a}, Param(a=numbers), tmp_path / "r.pkl")
+    assert columns == {"a": numbers, "b": numbers}

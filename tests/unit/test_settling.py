@@ -1,6 +1,7 @@
 """Files that get to the disk beside the work that writes them."""
 
 import errno
+import functools
 import threading
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def test_who_gives_more_than_can_be_done_waits(synced):
 
     def give() -> None:
         for number in range(1000):
-            settler.add(later("x"), lambda number=number: seen.append(number))
+            settler.add(later("x"), functools.partial(seen.append, number))
 
     more = threading.Thread(target=give)
     more.start()
