@@ -24,18 +24,20 @@ def later(*names):
 
 
 def test_what_comes_after_is_done_when_the_files_are_flushed(synced):
-    seen: list[object] = []
-    settler = Settler(seen.append)
+    seen: list[tuple[int, int]] = []
+
+    def note(number: int) -> None:
+        seen.append((number, len(synced)))
+
+    settler = Settler(print)
     for number in range(100):
-        settler.add(
-            later(f"{number}"), lambda number=number: seen.append((number, len(synced)))
-        )
+        settler.add(later(f"{number}"), functools.partial(note, number))
     settler.wait()
     assert [number for number, _ in seen] == list(range(100))
     assert all(number < count for number, count in seen)
-    settler.add(later("last"), lambda: seen.append("last"))
+    settler.add(later("last"), functools.partial(note, 100))
     settler.wait()
-    assert seen[-1] == "last"
+    assert seen[-1][0] == 100
 
 
 def test_a_folder_is_flushed_once_for_many_files(synced):
