@@ -123,10 +123,11 @@ class JournalWriter:
         head = _PACK(MARKER, len(payload), kind, row, duration, self._done, self._failed)
         parts = head, payload, _PACK_CRC(crc32(payload, crc32(head)))
         if self._at + len(head) + len(payload) + CRC.size < self._room:
+            at = self._at
             for part in parts:
-                end = self._at + len(part)
-                self._window[self._at : end] = part  # type: ignore[index]
-                self._at = end
+                self._window[at : at + len(part)] = part  # type: ignore[index]
+                at += len(part)
+            self._at = at  # not before: whatever interrupts this leaves no part behind
         else:
             self._write(*parts)
         if self.size() >= self._sync_at:
