@@ -127,7 +127,7 @@ class Later:
 
 
 def _sync_if_there(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    with disk_errors(path), contextlib.suppress(FileNotFoundError):
         sync(path)
 
 

@@ -6,7 +6,6 @@ from psyrun import snapshot, submission
 from psyrun.jobs import Job, write_jobs
 from psyrun.plan import Plan
 from psyrun.runfile import Run
-from psyrun.scheduler import ImmediateRun
 from psyrun.workdir import Workdir
 
 
@@ -19,9 +18,7 @@ def freeze(plan: Plan, workdir: Workdir, run: Run) -> None:
         if snapshot.read_moves(workdir.moves(old, run.snapshot)) is None:
             snapshot.write_moves(workdir.moves(old, run.snapshot), moved)
     present.image.freeze(workdir.code(run.code))
-    # jobs on this machine are over after a power failure
-    flush = not isinstance(plan.task.scheduler, ImmediateRun)
-    write_jobs(workdir, specified(plan, run, list(run.jobs)), flush=flush)
+    write_jobs(workdir, specified(plan, run, list(run.jobs)))
 
 
 def specified(plan: Plan, run: Run, names: Sequence[str]) -> Iterator[Job]:

@@ -59,14 +59,14 @@ class Job:
     flock: bool | None = None
 
 
-def write_jobs(workdir: Workdir, jobs: Iterable[Job], *, flush: bool = True) -> None:
+def write_jobs(workdir: Workdir, jobs: Iterable[Job]) -> None:
     """Write some jobs' specifications; many at a time, as it is the disk that is slow."""
 
     def write(job: Job) -> None:
-        write_record(workdir.job(job.name), FORMAT, vars(job), settle=False, flush=flush)
+        write_record(workdir.job(job.name), FORMAT, vars(job), settle=False)
 
     several = list(jobs)
-    if len(several) < _WORTH_THREADS or not flush:
+    if len(several) < _WORTH_THREADS:
         for job in several:
             write(job)
     else:

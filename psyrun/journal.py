@@ -198,7 +198,8 @@ def rest_of(data: bytes, position: int) -> Rest:
         is_torn = MARKER.startswith(body[: len(MARKER)]) or (is_padded and MARKER not in body)
     else:
         size = HEAD.size + HEAD.unpack_from(rest)[1] + CRC.size
-        is_torn = size > len(rest) or (is_padded and len(body) <= size)
+        was_ended = rest[size - 1 : size] != b"\0"  # what is written last
+        is_torn = size > len(rest) or (len(body) <= size and not was_ended)
     return Rest.TORN if is_torn else Rest.DAMAGED
 
 
@@ -295,7 +296,7 @@ def counts(path: Path) -> tuple[int, int]:
             found = _last_counts(file.read(tail))
             if found or tail == size:
                 return found or (0, 0)
-            tail = min(size, tail * 8)
+            tail = min(size, tail * 4)
     return 0, 0
 
 

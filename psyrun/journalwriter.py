@@ -14,7 +14,6 @@ import os
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -37,7 +36,7 @@ _MAPPED = frozenset({"ext2", "ext3", "ext4", "overlay", "tmpfs", "xfs"})
 _WRITTEN_BYTES = 4096
 """Before a journal has so much, it is written: slow rows need no map."""
 
-_LEAST_WINDOW_BYTES, _MOST_WINDOW_BYTES = 1 << 16, 1 << 20
+_LEAST_WINDOW_BYTES, _MOST_WINDOW_BYTES = 1 << 16, 1 << 18
 _MOST_MAPPED_BYTES = 1 << 16
 """Larger frames are written: that costs no more, and a window holds many frames."""
 
@@ -139,20 +138,22 @@ class JournalWriter:
         Raises
         ------
         OSError
-            If it cannot be written whole; nothing is left of it then.
+            If it cannot be written whole. The next frame then goes behind what was written of
+            it: a journal is never cut, as others may have mapped it.
         """
-        position = self.size()
-        try:
-            position += _written(self._fd, parts, position)
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(self._fd, position)
-            self._move(position)
-            self._may_map = False
-            raise
-        self._move(position)
-        is_small = sum(map(len, parts)) < _MOST_MAPPED_BYTES
-        if is_small and self._may_map and position >= _WRITTEN_BYTES:
+        self._move(self.size())
+        size, taken = sum(map(len, parts)), 0
+        if len(parts) > 1 and hasattr(os, "pwritev"):  # spares joining large ones
+            taken = os.pwritev(self._fd, parts, self._base)
+            self._base += taken
+        if taken < size:
+            frame = memoryview(b"".join(parts))
+            while taken < size:  # the system may take some bytes at a time
+                more = os.pwrite(self._fd, frame[taken:], self._base)
+                self._base += more
+                taken += more
+        is_small = size < _MOST_MAPPED_BYTES
+        if is_small and self._may_map and self._base >= _WRITTEN_BYTES:
             self._map()
 
     def _move(self, position: int) -> None:
@@ -170,21 +171,23 @@ class JournalWriter:
         size += -size % mmap.ALLOCATIONGRANULARITY
         try:
             self._may_map = filesystem(self.path.parent) in _MAPPED
-            if self._may_map:
-                _written(self._fd, (bytes(base + size - position),), position)
+            if self._may_map and _zeros_written(self._fd, position, base + size):
                 self._window = mmap.mmap(self._fd, size, offset=base)
                 self._base, self._at, self._room = base, position - base, size
         except (OSError, ValueError):  # the disk is full, or this is no file to map
             self._may_map = False
-            with suppress(OSError):
-                os.ftruncate(self._fd, position)
 
     def sync(self, now: float) -> None:
         """Wait until everything is on the disk, so that other hosts see it too."""
         self._await_sync()
-        os.fsync(self._fd)  # of mapped pages too, where they are mapped at all
+        self._flush()
         self._sync_due = now + _SYNC_SECONDS
         self._sync_at = self.size() + _SYNC_BYTES
+
+    def _flush(self) -> None:
+        if self._window is not None:
+            os.utime(self._fd)  # what is mapped changes no time, by which other hosts judge
+        os.fsync(self._fd)  # mapped pages too, where they are mapped at all
 
     def sync_aside(self, now: float) -> None:
         """Let everything get to the disk while rows go on; once at a time."""
@@ -193,11 +196,15 @@ class JournalWriter:
         if self._syncing is None or not self._syncing.is_alive():
             self._await_sync()
             self._syncing = threading.Thread(target=self._fsync)
-            self._syncing.start()
+            try:
+                self._syncing.start()
+            except RuntimeError:  # there may be no more threads
+                self._syncing = None
+                self._flush()
 
     def _fsync(self) -> None:
         try:
-            os.fsync(self._fd)
+            self._flush()
         except OSError as err:
             self._error = err
 
@@ -215,33 +222,29 @@ class JournalWriter:
         return self._base + self._at
 
     def close(self, *, sync: bool = True) -> None:
-        """Close the file, and wait until everything is on the disk unless told not to."""
-        if self._fd >= 0:
-            position = self.size()
-            self._move(position)
-            with disk_errors(self.path):
-                try:
-                    self._await_sync()
-                    os.ftruncate(self._fd, position)
-                    if sync:
-                        os.fsync(self._fd)
-                finally:
-                    os.close(self._fd)
-                    self._fd = -1
+        """Close the file, and wait until everything is on the disk unless told not to.
+
+        The room behind the last frame stays, as others may have mapped it.
+        """
+        if self._fd < 0:
+            return
+        with disk_errors(self.path):
+            try:
+                if sync:
+                    self.sync(0.0)
+                elif self._syncing is not None:
+                    self._syncing.join()
+            finally:
+                self._move(self.size())
+                os.close(self._fd)
+                self._fd = -1
 
 
-def _written(fd: int, parts: tuple[bytes, ...], position: int) -> int:
-    """Write parts one behind the other, also where the system takes some bytes at a time."""
-    if len(parts) > 1 and hasattr(os, "pwritev"):
-        written = os.pwritev(fd, parts, position)
-        if written == sum(map(len, parts)):
-            return written
-    else:
-        written = 0
-    frame = b"".join(parts)
-    while written < len(frame):  # a full disk then says so
-        written += os.pwrite(fd, frame[written:], position + written)
-    return written
+def _zeros_written(fd: int, start: int, stop: int) -> bool:
+    """Make room in a file; tell whether there is."""
+    while start < stop:
+        start += os.pwrite(fd, bytes(stop - start), start)
+    return True
 
 
 def _create(names: Iterable[Path]) -> tuple[Path, int]:

@@ -109,8 +109,9 @@ def write_partial(
     payloads, spent, settle = at_hand or AtHand()
     journals = workdir.journals(job.name)
     there = read_partial(workdir.partial_info(job.name))
-    if there and verified([there])[0]:
-        _remove(reversed(journals))  # of a former self of this job, or of a second one
+    if there and verified([there])[0]:  # of a former self of this job, or of a second one
+        known = Later([there.path, workdir.partial_info(job.name)])  # which may not be flushed
+        settle(known, lambda: _remove(reversed(journals)))
         return True
     if payloads is None:
         found = _from_journals(workdir, job, space, store)

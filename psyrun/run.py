@@ -3,6 +3,7 @@
 Nothing here decides what has to be done; that is the plan.
 """
 
+import contextlib
 import dataclasses
 import sys
 import warnings
@@ -19,6 +20,7 @@ from psyrun.exceptions import (
     TaskWarning,
     TaskWorkdirDirtyWarning,
     UnansweredError,
+    WorkdirError,
 )
 from psyrun.files import remove_abandoned
 from psyrun.follow import Follower
@@ -224,7 +226,7 @@ def carry_out(
         run = submission.named(plan.task, workdir, run, plan.limits.array)
     freeze(plan, workdir, run)
     watch.lap("submit")
-    run = dataclasses.replace(run, timing=watch.laps)
+    run = dataclasses.replace(run, timing=dict(watch.laps))
     file = plan.file.with_run(run)
     write_run_file(workdir, file)
     if plan.action is Action.EVALUATE:
@@ -232,7 +234,7 @@ def carry_out(
             return _submit(plan, workdir, file, run)
         words = _run_here(plan, workdir, run, on_progress)
         watch.lap("work")
-        run = dataclasses.replace(run, timing=watch.laps)
+        run = dataclasses.replace(run, timing=dict(watch.laps))
         file = file.with_run(run)
         return dataclasses.replace(_conclude(plan, workdir, file, run), last_words=words)
     return _conclude(plan, workdir, file, run)
@@ -355,7 +357,8 @@ def _conclude(plan: Plan, workdir: Workdir, file: RunFile, run: Run) -> Outcome:
     """Merge if all rows are done, and say what came of the run."""
     state = merge_if_complete(workdir, file, run, plan.task)
     if not state.complete:  # else that wrote it
-        write_run_file(workdir, file)
+        with contextlib.suppress(WorkdirError):  # what is told of failed rows matters more
+            write_run_file(workdir, file)
     return come_of(plan, workdir, state, plan.resultfile if state.complete else None)
 
 

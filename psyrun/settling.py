@@ -7,7 +7,7 @@ the work as much as waiting for it.
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from psyrun.files import Later
@@ -51,8 +51,16 @@ class Settler:
             pieces, goes_on = self._gathered()
             try:
                 Later(path for piece in pieces for path in piece.files.paths).settle()
-                for piece in pieces:
-                    piece.then()
+            except Exception:  # noqa: BLE001 - which of them it was is found below
+                self._settle_each(pieces)
+            else:
+                self._settle_each(piece._replace(files=Later()) for piece in pieces)
+
+    def _settle_each(self, pieces: Iterable[_Piece]) -> None:
+        for files, then in pieces:
+            try:
+                files.settle()
+                then()
             except Exception as err:  # noqa: BLE001 - whoever gave it is elsewhere by now
                 self._failed(err)
 

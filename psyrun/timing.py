@@ -128,7 +128,10 @@ def timing_of(run: Run, sources: Sequence[Source]) -> Timing:
     notes = [info["timing"] for info in mine if info.get("timing")]
     phases = dict(run.timing)
     if notes and "work" not in phases:
-        phases.update(_elsewhere(run, notes))
+        elsewhere = _elsewhere(run, notes)
+        if not run.token:  # it is on this machine, and not over
+            del elsewhere["queue"]
+        phases.update(elsewhere)
     starts = [note["start"] for note in notes if "start" in note]
     workers = {"start": sum(starts) / len(starts)} if starts else {}
     for name in ("evaluate", "write") if notes else ():
@@ -163,7 +166,8 @@ def timing_lines(timing: Timing) -> Iterator[str]:
             each = f" over {timing.processes} processes" if timing.processes > 1 else ""
             line += f"  {', '.join(parts)}{each}"
         yield line
-    line = f"{'in all':8} {duration(timing.total):>9}"
+    name = "in all" if "merge" in timing.phases else "so far"
+    line = f"{name:8} {duration(timing.total):>9}"
     if (each_row := timing.row_seconds) is not None:
-        line += f"  {duration(each_row)} a row, starting up aside"
+        line += f"  {duration(each_row)} for each of {rows.text(timing.rows)}"
     yield line

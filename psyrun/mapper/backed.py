@@ -7,6 +7,7 @@ no fingerprint: that the function is still the same is the caller's word.
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import sys
 import time
@@ -16,14 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psyrun import locks, machine, rows
-from psyrun.exceptions import StoreError, TaskWarning
+from psyrun.exceptions import PsyrunError, StoreError, TaskWarning
 from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin, write_jobs
 from psyrun.journalwriter import JournalWriter
 from psyrun.mapper.memory import as_row, check_callable, names_of, schedule, where
 from psyrun.merge import Merger, warn_of_ineffective
 from psyrun.partial import label, save_whole, verified
-from psyrun.payloads import MAKES_OBJECTS, PROTOCOL, Pickler, has_objects
+from psyrun.payloads import MAKES_OBJECTS, PROTOCOL, Pickler, has_objects, kept
 from psyrun.present import next_number, state_for
 from psyrun.pspace.sharding import shard
 from psyrun.resultfile import check_target, is_intact
@@ -38,7 +39,6 @@ from psyrun.version import __version__
 from psyrun.workdir import Workdir, job_name
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from psyrun.columns import Columns
@@ -260,7 +260,8 @@ def _evaluate(
     keep : callable or None
         What is given each result too.
     """
-    done, clock = journal.done, time.perf_counter
+    done, clock, getpid = journal.done, time.perf_counter, os.getpid
+    mine = getpid()
     dumps: Callable[[Any, int], bytes] = pickle.dumps
     row, began = first - 1, clock()
     for low in range(*bounds, _BLOCK_ROWS):
@@ -270,6 +271,8 @@ def _evaluate(
             row += 1
             try:
                 result = call(*values)
+                if getpid() != mine:  # it would write over the rows of its parent
+                    raise PsyrunError("the function forked, and the child came back")  # noqa: TRY301
                 if type(result) is not dict:
                     result = as_row(result)
                 payload = dumps(result, PROTOCOL)
@@ -287,7 +290,7 @@ def _evaluate(
                     raise
             began = ended
             if keep is not None:
-                keep(result.copy())  # the function may return the same dict again
+                keep(kept(result, payload))
 
 
 def _evaluate_in_pool(

@@ -1,21 +1,22 @@
-"""Own how arrays of results get from a worker to its caller: by files that are mapped.
+"""Own how arrays of results get from a worker to its caller: by files in memory.
 
-A worker writes the arrays of a block one behind the other into a file in memory, and the caller
-maps that: nothing is pickled, and nothing passes a pipe. What is mapped is a private copy, page
-by page where it is changed.
+A worker writes the arrays of a block one behind the other into a file, and the caller reads it
+into one array: nothing is pickled, and nothing passes a pipe.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from psyrun.exceptions import PsyrunError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from io import FileIO
 
     from numpy.typing import NDArray
 
@@ -26,6 +27,7 @@ __all__ = ["Mapped", "shared_folder"]
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, not a name in it
 _LEAST_ARRAY_BYTES = 512
 _LEAST_BYTES = 1 << 18
+_ALIGNED_BYTES = 64
 _MOST_PARTS = 512
 """Below IOV_MAX on all systems."""
 
@@ -97,19 +99,29 @@ class Mapped(NamedTuple):
         return cls(rest, path, columns)
 
     def unpack(self) -> Columns:
-        """Return the columns, and remove the file; its memory goes with the last array."""
+        """Return the columns, and remove the file."""
         if self.file is None:
             return self.results
         import numpy as np
 
-        with self.file.open("r+b") as file:
-            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        self.file.unlink()
         results = dict(self.results)
-        for name, offset, rows, dtype, shape in self.columns:
-            whole: NDArray[Any] = np.ndarray((rows, *shape), dtype, memory, offset)
-            results[name] = list(whole)
+        with self.file.open("rb", buffering=0) as file:
+            self.file.unlink()
+            for name, offset, rows, dtype, shape in self.columns:
+                whole: NDArray[Any] = np.empty((rows, *shape), dtype)
+                file.seek(offset)
+                _read_into(file, memoryview(cast("Any", whole.reshape(-1).view(np.uint8))))
+                results[name] = list(whole)
         return results
+
+
+def _read_into(file: FileIO, memory: memoryview) -> None:
+    """Read until memory is full; the system may give some bytes at a time."""
+    while memory:
+        size = file.readinto(memory)
+        if not size:
+            raise PsyrunError(f"results are missing from {file.name!r}, which is cut short")
+        memory = memory[size:]
 
 
 def _is_array_column(column: Sequence[Any]) -> bool:
@@ -123,21 +135,23 @@ def _is_array_column(column: Sequence[Any]) -> bool:
         first.nbytes >= _LEAST_ARRAY_BYTES
         and dtype.kind in _KINDS
         and not dtype.hasobject
+        and not dtype.metadata
         and all(
             type(value) is numpy.ndarray
             and value.shape == shape
-            and value.dtype == dtype
+            and (value.dtype is dtype or (value.dtype == dtype and not value.dtype.metadata))
             and value.flags.c_contiguous
             and value.flags.writeable
             for value in column
         )
+        and len(set(map(id, column))) == len(column)  # one that repeats is pickled once
     )
 
 
 def _written(fd: int, name: str, column: Sequence[NDArray[Any]]) -> _Column:
     """Append a column to a file, at an offset that suits any type."""
     offset = os.lseek(fd, 0, os.SEEK_END)
-    offset += -offset % mmap.ALLOCATIONGRANULARITY
+    offset += -offset % _ALIGNED_BYTES
     os.lseek(fd, offset, os.SEEK_SET)
     for low in range(0, len(column), _MOST_PARTS):
         _write_all(fd, column[low : low + _MOST_PARTS])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import reprlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from psyrun.columns import Columns, concat, from_rows
@@ -45,7 +45,7 @@ Report: TypeAlias = Callable[[int, int], object]
 _NEAR = frozenset({"loky", "multiprocessing"})
 """The backends whose workers are on this machine, and do not share the caller's memory."""
 
-_Evaluated: TypeAlias = Iterator[tuple[int, Columns, set[str]]]
+_Evaluated: TypeAlias = Generator[tuple[int, Columns, set[str]], None, None]
 """Blocks: how many rows, their columns, and which names to leave out were among the results."""
 
 
@@ -187,15 +187,16 @@ def map_pspace_parallel(
     check_callable(fn, pspace)
     excluded = names_of(exclude)
     evaluated = _evaluate_in_pool(fn, pspace, excluded, n_jobs=n_jobs, backend=backend)
-    if callable(progress) or not progress:
-        return _collect(pspace, excluded, evaluated, progress or None)
-    from psyrun.progress import Bar
+    with contextlib.closing(evaluated):  # a traceback would keep it, and its workers
+        if callable(progress) or not progress:
+            return _collect(pspace, excluded, evaluated, progress or None)
+        from psyrun.progress import Bar
 
-    bar = Bar(pspace.size, getattr(fn, "__name__", ""))
-    try:
-        return _collect(pspace, excluded, evaluated, lambda done, _: bar.update(done))
-    finally:
-        bar.close()
+        bar = Bar(pspace.size, getattr(fn, "__name__", ""))
+        try:
+            return _collect(pspace, excluded, evaluated, lambda done, _: bar.update(done))
+        finally:
+            bar.close()
 
 
 def evaluate(fn: Function, columns: Columns) -> Columns:

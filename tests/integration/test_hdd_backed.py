@@ -1,7 +1,10 @@
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from psyrun import Param
@@ -197,3 +200,45 @@ def test_numbers_that_look_like_objects_are_pickled_as_others_are(tmp_path, monk
     numbers = [1, 0x93, 0x9393, 2]
     columns = backed(lambda a: {"b": a}, Param(a=numbers), tmp_path / "r.pkl")
     assert columns == {"a": numbers, "b": numbers}
+
+
+@pytest.mark.parametrize("pool_size", [1, 2])
+def test_values_that_a_function_fills_anew_are_kept_as_they_were(tmp_path, pool_size):
+    array, texts, whole = np.zeros(2), [""], {}
+
+    def fill(a):
+        array[:] = a
+        texts[0] = str(a)
+        whole.update(array=array, texts=texts)
+        return whole
+
+    columns = backed(fill, Param(a=range(6)), tmp_path / "r.pkl", pool_size=pool_size)
+    assert [row.tolist() for row in columns["array"]] == [[a, a] for a in range(6)]
+    assert columns["texts"] == [[str(a)] for a in range(6)]
+
+
+def test_a_child_that_comes_back_does_not_touch_the_rows_of_its_parent(tmp_path):
+    source = """
+import os
+from psyrun import Param, map_pspace_hdd_backed
+def fork(a):
+    if a == 3000:
+        if not os.fork():
+            return {"b": -1}
+        os.wait()
+    return {"b": a}
+try:
+    columns = map_pspace_hdd_backed(fork, Param(a=range(6000)), "r.pkl")
+except Exception as err:
+    print(err, flush=True)
+    os._exit(0)
+print(columns["b"] == list(range(6000)))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split("\n") == [
+        "the function forked, and the child came back",
+        "True",
+        "",
+    ]

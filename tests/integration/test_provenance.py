@@ -167,6 +167,7 @@ def test_status_json_of_a_task_that_was_never_run(square):
         "why": [],
         "runs": [],
         "warnings": [],
+        "timing": None,
     }
     assert not square.workdir("square").exists()
 
@@ -302,4 +303,4 @@ def test_a_new_version_makes_no_row_stale(square, tmp_path, monkeypatch):
 def test_json_tells_all_as_it_is(square, option):
     ran = square.psy("status", "--json", option)
     assert ran.code == 2
-    assert "leave out --why, --verbose and --all" in ran.err
+    assert "leave out --why, --timing, --verbose and --all" in ran.err

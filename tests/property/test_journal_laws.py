@@ -77,7 +77,9 @@ def test_mapped_and_written_journals_are_the_same(sizes):
             by_size(path, sizes, mapped=path.name == "mapped").close()
         one, other = (path.read_bytes() for path in paths)
         first = one.index(b"\xf5PSY", 1)
-        assert one[first:] == other[other.index(b"\xf5PSY", 1) :]
+        frames = other[other.index(b"\xf5PSY", 1) :]
+        assert one[first : first + len(frames)] == frames
+        assert not any(one[first + len(frames) :])
 
 
 @given(SIZES, st.data())

@@ -1,12 +1,15 @@
 """A journal's writer: what it hands over is the kernel's, on whatever file system."""
 
 import errno
+import mmap
 import os
 import resource
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -38,13 +41,26 @@ def test_rows_can_be_read_while_the_journal_is_open(tmp_path):
     writer.close()
 
 
-def test_a_closed_journal_ends_with_its_last_frame(tmp_path):
+def test_a_journal_is_never_cut_as_others_may_have_mapped_it(tmp_path):
     writer = JournalWriter([tmp_path / "j"], {})
     write(writer)
-    size = writer.size()
-    assert (tmp_path / "j").stat().st_size > size
+    with (tmp_path / "j").open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     writer.close()
-    assert (tmp_path / "j").stat().st_size == size
+    assert len(list(journal.done_places(cast("bytes", mapped)))) == ROWS
+    found = journal.scan(tmp_path / "j")
+    assert (found.done, found.damaged, found.torn) == (((0, ROWS),), 0, False)
+
+
+def test_where_there_are_no_more_threads_rows_go_on(tmp_path, monkeypatch):
+    def no_more(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    writer = JournalWriter([tmp_path / "j"], {})
+    writer.done(0, 0, 1e9, b"long after the last flush")
+    writer.close()
+    assert journal.scan(tmp_path / "j").done == ((0, 1),)
 
 
 def test_rows_survive_the_kill_of_their_process(tmp_path):
@@ -88,27 +104,26 @@ def test_where_no_room_can_be_set_aside_rows_are_written(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "pwrite", full)
     writer = JournalWriter([tmp_path / "j"], {})
     write(writer, 1000)
-    assert (tmp_path / "j").stat().st_size == writer.size()
     writer.close()
-    assert journal.scan(tmp_path / "j").done == ((0, 1000),)
+    found = journal.scan(tmp_path / "j")
+    assert (found.done, found.damaged, found.torn) == (((0, 1000),), 0, False)
 
 
-def test_a_row_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+def test_a_row_that_cannot_be_written_costs_itself_only(tmp_path):
     writer = JournalWriter([tmp_path / "j"], {})
     write(writer)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    limit = writer.size() + 100
+    limit = (tmp_path / "j").stat().st_size + 100
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
         with pytest.raises(OSError, match="too large"):
-            writer.done(ROWS, 0, 0, bytes(journalwriter._MOST_WINDOW_BYTES))
+            writer.done(ROWS, 0, 0, bytes(2 * journalwriter._MOST_WINDOW_BYTES))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert (tmp_path / "j").stat().st_size == writer.size()
     writer.done(ROWS + 1, 0, 0, b"the disk has room again")
     writer.close()
-    found = journal.scan(tmp_path / "j")
-    assert (found.done, found.damaged) == (((0, ROWS), (ROWS + 1, ROWS + 2)), 0)
+    assert journal.scan(tmp_path / "j").done == ((0, ROWS), (ROWS + 1, ROWS + 2))
+    assert max(journal.done_payloads(tmp_path / "j")) == ROWS + 1
 
 
 def test_a_journal_that_cannot_be_made_says_where(tmp_path):

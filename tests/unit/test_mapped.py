@@ -59,6 +59,17 @@ def test_other_columns_and_the_order_of_names_stay(tmp_path):
     assert bytes_of(after["z"]) == bytes_of(before["z"])
 
 
+def test_an_array_that_repeats_is_pickled_once(tmp_path):
+    assert Mapped.pack({"y": [np.zeros(1000)] * ROWS}, tmp_path).file is None
+
+
+def test_no_file_stays_open(tmp_path):
+    before = len(list(Path("/dev/fd").iterdir()))
+    kept = [Mapped.pack({"y": column()}, tmp_path).unpack() for _ in range(20)]
+    assert len(list(Path("/dev/fd").iterdir())) == before
+    assert len(kept) == 20
+
+
 def test_what_arrives_can_be_changed_and_stays_when_the_file_is_gone(tmp_path):
     after = Mapped.pack({"y": column()}, tmp_path).unpack()["y"]
     after[0][:] = 7

@@ -355,3 +355,18 @@ def test_journals_stay_where_the_disk_does_not_take_the_partial_result(desk, mon
     with pytest.raises(OSError, match="Input/output"):
         write_partial(desk.workdir, job, desk.spaces[space], desk.store)
     assert path.exists()
+
+
+def test_a_note_that_stands_is_flushed_before_journals_go(desk, monkeypatch):
+    space = desk.space(Param(a=[1, 2]))
+    job = desk.job("1-0", space, ((0, 2),))
+    desk.journal(job, {0: {"b": 1}, 1: {"b": 2}})
+    killed = AtHand(settle=lambda *_: None)
+    write_partial(desk.workdir, job, desk.spaces[space], desk.store, at_hand=killed)
+    (path,) = desk.workdir.journals("1-0")
+    synced = []
+    monkeypatch.setattr(files, "sync", lambda p: synced.append((p, path.exists())))
+    assert write_partial(desk.workdir, job, desk.spaces[space], desk.store)
+    out = desk.workdir.out_folder
+    assert synced == [(out / "1-0.pkl", True), (out / "1-0.json", True), (out, True)]
+    assert not path.exists()

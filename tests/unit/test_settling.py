@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from psyrun import files, settling
+from psyrun.exceptions import WorkdirError
 from psyrun.files import Later
 from psyrun.settling import Settler
 
@@ -70,7 +71,7 @@ def test_what_is_not_on_the_disk_is_told_and_nothing_is_done_then(monkeypatch):
     monkeypatch.setattr(files, "sync", lambda path: None)
     settler.add(later("b"), lambda: seen.append("b"))
     settler.wait()
-    assert [type(found) for found in seen] == [OSError, str]
+    assert [type(found) for found in seen] == [WorkdirError, str]
 
 
 def test_who_gives_more_than_can_be_done_waits(synced):

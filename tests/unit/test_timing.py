@@ -9,7 +9,7 @@ from psyrun.runfile import Run
 from psyrun.state import Source
 from psyrun.timing import Stopwatch, Tally, Timing, timing_lines, timing_of
 
-RUN = Run(2, "s", "c", 10, when="2026-01-01T00:00:00+00:00")
+RUN = Run(2, "s", "c", 10, when="2026-01-01T00:00:00+00:00", token="t")
 SUBMITTED = 1_767_225_600.0
 """The same moment, in seconds since 1970."""
 
@@ -79,6 +79,14 @@ def test_phases_of_jobs_of_a_scheduler():
     assert timing.row_seconds == pytest.approx((4 + 26 + 2 - 2) / 10)
 
 
+def test_a_run_on_this_machine_that_is_not_over_waits_for_no_queue():
+    run = replace(RUN, token="", timing={"submit": 1.0})
+    source = note("2-0", [[0, 5]], began=SUBMITTED + 9, ended=SUBMITTED + 12, processes=1)
+    timing = timing_of(run, [source])
+    assert timing.phases == {"submit": 1, "work": 3}
+    assert list(timing_lines(timing))[-1].startswith("so far")
+
+
 def test_clocks_that_differ_make_no_time_negative():
     run = replace(RUN, timing={"submit": 4.0})
     source = note("2-0", [[0, 5]], began=SUBMITTED - 5, ended=SUBMITTED - 6, processes=1)
@@ -104,5 +112,5 @@ def test_lines():
         "start       250 ms",
         "work           8 s  start 500 ms, evaluate 14 s, write 500 ms over 2 processes",
         "merge          1 s",
-        "in all       9.2 s  8.5 us a row, starting up aside",
+        "in all       9.2 s  8.5 us for each of 1,000,000 rows",
     ]
