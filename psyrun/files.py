@@ -25,7 +25,6 @@ TEMPORARY = ".tmp-"
 _BLOCK = 256 << 10
 _WORTH_A_THREAD = 16 << 20
 _MOST_THREADS = 4
-_WORTH_THREADS = 8
 _MOST_SYNCS = 8
 
 
@@ -114,7 +113,7 @@ class Later:
 
     def settle(self) -> None:
         """Wait until they are, and the lists of names of their folders; each once."""
-        if len(self.paths) < _WORTH_THREADS:
+        if len(self.paths) < _MOST_SYNCS:
             for path in self.paths:
                 _sync_if_there(path)
         else:

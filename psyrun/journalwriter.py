@@ -36,7 +36,7 @@ _MAPPED = frozenset({"ext2", "ext3", "ext4", "overlay", "tmpfs", "xfs"})
 _WRITTEN_BYTES = 4096
 """Before a journal has so much, it is written: slow rows need no map."""
 
-_LEAST_WINDOW_BYTES, _MOST_WINDOW_BYTES = 1 << 16, 1 << 18
+_LEAST_WINDOW_BYTES, _MOST_WINDOW_BYTES = 1 << 16, 1 << 20
 _MOST_MAPPED_BYTES = 1 << 16
 """Larger frames are written: that costs no more, and a window holds many frames."""
 

@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 from enum import IntEnum
@@ -45,7 +46,7 @@ def psy(ctx: click.Context, taskdir: Path, *, debug: bool) -> None:
 
     A task is a file psy-tasks/task_<name>.py that sets pspace and execute.
     """
-    ctx.obj = Options(taskdir, debug, ctx.obj or ())
+    ctx.obj = Options(taskdir, debug, *(ctx.obj or ()))
 
 
 psy.add_command(show)
@@ -323,13 +324,14 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
         The arguments after `psy`. None takes them from the command line.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    began = None if argv is None else time.monotonic()
     debug = "--debug" in arguments
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         warnings.simplefilter("always", TaskWarning)
         try:
-            command = ("psy", *arguments)
-            return int(psy.main(arguments, "psy", standalone_mode=False, obj=command) or 0)
+            said = ("psy", *arguments), began
+            return int(psy.main(arguments, "psy", standalone_mode=False, obj=said) or 0)
         except click.UsageError as err:
             err.show()
             return ExitCode.USAGE

@@ -21,7 +21,12 @@ __all__ = ["Stopwatch", "Tally", "Timing", "timing_lines", "timing_of"]
 
 
 class Stopwatch:
-    """Tells how long a command's phases take; the first begins with its process.
+    """Tells how long a command's phases take.
+
+    Parameters
+    ----------
+    began : float, optional
+        When the first began, by `time.monotonic`. None is with this process.
 
     Attributes
     ----------
@@ -29,8 +34,8 @@ class Stopwatch:
         Phases, and for how many seconds each went on.
     """
 
-    def __init__(self) -> None:
-        self._since = time.monotonic() - machine.process_age()
+    def __init__(self, began: float | None = None) -> None:
+        self._since = time.monotonic() - machine.process_age() if began is None else began
         self.laps: dict[str, float] = {}
 
     def lap(self, phase: str) -> None:

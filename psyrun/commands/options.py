@@ -17,11 +17,14 @@ class Options(NamedTuple):
         Whether errors show their traceback.
     command : tuple of str
         The whole command, to note it.
+    began : float or None
+        When it was called by a process that does other things too, by `time.monotonic`.
     """
 
     taskdir: Path
     debug: bool
     command: tuple[str, ...] = ()
+    began: float | None = None
 
 
 def _set_taskdir(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:

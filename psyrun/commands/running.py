@@ -96,7 +96,7 @@ class Wish(NamedTuple):
 def run_tasks(options: Options, names: Sequence[str], wish: Wish) -> int:
     """Bring some tasks up to date, or all; return the exit code."""
     awaited: list[Plan] = []
-    watch = Stopwatch()
+    watch = Stopwatch(options.began)
 
     def turn(task: TaskDef) -> bool:
         watch.lap("start")

@@ -204,7 +204,8 @@ def test_numbers_that_look_like_objects_are_pickled_as_others_are(tmp_path, monk
 
 @pytest.mark.parametrize("pool_size", [1, 2])
 def test_values_that_a_function_fills_anew_are_kept_as_they_were(tmp_path, pool_size):
-    array, texts, whole = np.zeros(2), [""], {}
+    array, texts = np.zeros(2), [""]
+    whole: dict[str, Any] = {}
 
     def fill(a):
         array[:] = a

@@ -1,5 +1,6 @@
 """What the phases of a run add up to."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,13 @@ def test_a_lap_begins_where_the_one_before_ended(monkeypatch):
     now[0] += 5
     watch.lap("start")
     assert (watch.laps, before["plan"]) == ({"start": 5}, 2)
+
+
+def test_a_command_that_another_program_calls_begins_with_the_call(monkeypatch):
+    monkeypatch.setattr("psyrun.machine.process_age", lambda: 3600.0)
+    watch = Stopwatch(time.monotonic())
+    watch.lap("start")
+    assert watch.laps["start"] < 60
 
 
 def test_what_is_taken_from_a_tally_is_not_taken_again(monkeypatch):
