@@ -47,7 +47,7 @@ PAGES = [
 MUST_RUN = ["README.rst", "docs/tutorial/first-task.rst"]
 MAY_SKIP = ("git clone ", "cd ", "python3 dev.py ", "source ", "tox", "pre-commit ")
 
-DURATION = re.compile(r"\b\d[\d.]*(e-\d+)? (us|ms|s|min|h|d)\b( \d+ (s|min|h)\b)?")
+DURATION = re.compile(r" *\b\d[\d.]*(e-\d+)? (us|ms|s|min|h|d)\b( \d+ (s|min|h)\b)?")
 MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\+00:00|Z)?")
 
 DIRECTIVE = re.compile(r"\.\. code-block:: *(?P<language>\S*)")
@@ -108,7 +108,7 @@ def indented(lines: list[str], margin: int) -> str:
 
 def normal(text: str) -> str:
     """Put durations and points in time out of the way."""
-    text = DURATION.sub("<duration>", MOMENT.sub("<moment>", text))
+    text = DURATION.sub(" <duration>", MOMENT.sub("<moment>", text))
     return "".join(f"{line.rstrip()}\n" for line in text.strip("\n").splitlines())
 
 
