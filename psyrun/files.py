@@ -174,8 +174,10 @@ def replacing(
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            if meanwhile is not None:
-                (_sync_and if flush else _only)(meanwhile, temporary)
+            if meanwhile is not None and flush:
+                _sync_and(meanwhile, temporary)
+            elif meanwhile is not None:
+                meanwhile(temporary)
             elif flush:
                 sync(temporary)
             temporary.replace(path)
@@ -186,10 +188,6 @@ def replacing(
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-
-
-def _only(action: Callable[[Path], object], path: Path) -> None:
-    action(path)
 
 
 def _sync_and(action: Callable[[Path], object], path: Path) -> None:

@@ -171,7 +171,8 @@ class JournalWriter:
         size += -size % mmap.ALLOCATIONGRANULARITY
         try:
             self._may_map = filesystem(self.path.parent) in _MAPPED
-            if self._may_map and _zeros_written(self._fd, position, base + size):
+            if self._may_map:
+                _make_room(self._fd, position, base + size)
                 self._window = mmap.mmap(self._fd, size, offset=base)
                 self._base, self._at, self._room = base, position - base, size
         except (OSError, ValueError):  # the disk is full, or this is no file to map
@@ -240,11 +241,10 @@ class JournalWriter:
                 self._fd = -1
 
 
-def _zeros_written(fd: int, start: int, stop: int) -> bool:
-    """Make room in a file; tell whether there is."""
+def _make_room(fd: int, start: int, stop: int) -> None:
+    """Write zeros into a file."""
     while start < stop:
         start += os.pwrite(fd, bytes(stop - start), start)
-    return True
 
 
 def _create(names: Iterable[Path]) -> tuple[Path, int]:

@@ -20,7 +20,7 @@ from psyrun.failures import check_comes_back
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["MAKES_OBJECTS", "PROTOCOL", "Pickler", "has_objects", "kept"]
+__all__ = ["MAKES_OBJECTS", "PROTOCOL", "Pickler", "has_objects", "is_plain", "kept"]
 
 PROTOCOL = 5
 MAKES_OBJECTS = pickle.STACK_GLOBAL[0]
@@ -39,6 +39,11 @@ _KINDS = "biufcSUVMm"
 
 _BytesOf: TypeAlias = "Callable[[Any], bytes | memoryview | None]"
 _DOUBLE = struct.Struct(">d")
+
+
+def is_plain(dtype: Any) -> bool:
+    """Tell whether values of a type of numpy are their bytes, and nothing else."""
+    return dtype.kind in _KINDS and not dtype.hasobject and not dtype.metadata
 
 
 def has_objects(result: Mapping[str, Any]) -> bool:
@@ -165,7 +170,7 @@ def _numpy_hole(value: Any) -> tuple[Any, _BytesOf] | None:
     if numpy is None or not isinstance(value, numpy.ndarray | numpy.generic):
         return None
     dtype = value.dtype
-    if dtype.kind not in _KINDS or dtype.hasobject or dtype.metadata or not value.nbytes:
+    if not is_plain(dtype) or not value.nbytes:
         return None
     whole = numpy.frombuffer(bytearray(os.urandom(value.nbytes)), dtype).reshape(value.shape)
     if type(value) is numpy.ndarray:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from psyrun.exceptions import PsyrunError
+from psyrun.payloads import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +31,6 @@ _LEAST_BYTES = 1 << 18
 _ALIGNED_BYTES = 64
 _MOST_PARTS = 512
 """Below IOV_MAX on all systems."""
-
-_KINDS = "biufcSUVMm"
-"""The kinds of types of which an array is its bytes: not objects, nor texts of any length."""
 
 
 def shared_folder() -> Path:
@@ -133,9 +131,7 @@ def _is_array_column(column: Sequence[Any]) -> bool:
     dtype, shape = first.dtype, first.shape
     return (
         first.nbytes >= _LEAST_ARRAY_BYTES
-        and dtype.kind in _KINDS
-        and not dtype.hasobject
-        and not dtype.metadata
+        and is_plain(dtype)
         and all(
             type(value) is numpy.ndarray
             and value.shape == shape
