@@ -20,6 +20,8 @@ import tempfile
 from itertools import pairwise
 from pathlib import Path
 
+from benchmarks.measure import verdict
+
 PSY = (sys.executable, "-m", "psyrun")
 TASK = """\
 from psyrun import Param
@@ -84,11 +86,6 @@ def slopes(found: dict[int, Phases]) -> list[float]:
         (found[large]["in all"] - found[small]["in all"]) / (large - small)
         for small, large in pairwise(found)
     ]
-
-
-def verdict(*, holds: bool) -> str:
-    """Say whether a bar holds."""
-    return "holds" if holds else "FAILS"
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import compare, interleaved
+from benchmarks.measure import below, compare, interleaved
 from psyrun import Param, map_pspace_hdd_backed
 
 if TYPE_CHECKING:
@@ -101,11 +101,6 @@ def noted(repeat: int) -> float:
         (status,) = json.loads(subprocess.check_output([*PSY, "status", "--json", "million"]))
         found.append(status["timing"]["seconds_a_row"])
     return statistics.median(found)
-
-
-def below(title: str, bar: float, value: float, unit: str) -> None:
-    verdict = "holds" if value <= bar else "FAILS"
-    print(f"{title:52s} {value:6.3g} {unit} (bar {bar:g}, {verdict})")
 
 
 def worker_peak() -> float:
