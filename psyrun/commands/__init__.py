@@ -1,1 +1,1 @@
-"""What each command does; `psyrun.main` declares their options."""
+"""What each command does; `psyrun.commandline` declares them."""

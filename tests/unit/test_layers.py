@@ -26,7 +26,7 @@ LAYERS = {
     "toomany durations",
     6: "run freezing mergejob rowprocess supervisor worker report jobwords awaiting why "
     "provenance",
-    7: "commands main __main__",
+    7: "commands commandline main __main__",
 }
 """Rooms by layer: a room is a module or package right below `psyrun`."""
 
@@ -71,7 +71,8 @@ SAME_LAYER = {
     "report": "jobwords run",
     "run": "freezing provenance",
     "follow": "state",
-    "main": "commands",
+    "commandline": "commands",
+    "main": "commandline commands",
     "__main__": "main",
 }
 """Which other rooms of its own layer a room may import."""
