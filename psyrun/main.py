@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import click
 
@@ -25,13 +25,25 @@ from psyrun.version import __version__
 
 
 class ExitCode(IntEnum):
-    """What the exit code of `psy` says."""
+    """What the exit code of `psy` says, and in words: its `meaning`."""
 
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    INTERRUPTED = 130
-    TERMINATED = 143
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        """Make a code with its meaning."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    OK = 0, "done, submitted, or nothing to do"
+    FAILED = (
+        1,
+        "rows or jobs failed, or a task was held by another process, refused or unusable",
+    )
+    USAGE = 2, "the command line was wrong"
+    INTERRUPTED = 130, "interrupted by Ctrl-C"
+    TERMINATED = 143, "ended by SIGTERM"
 
 
 @click.group(

@@ -1,13 +1,13 @@
-"""Write the reference of commands and settings from the code itself."""
+"""Write the reference of commands, exit codes and settings from the code itself."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
+from command_pages import CommandPage, command_pages, program
 from sphinx.util.docutils import SphinxDirective
 
-from psyrun.main import psy
+from psyrun.main import ExitCode
 from psyrun.settings import SETTINGS, Setting
 from psyrun.tasks import Config
 
@@ -36,9 +36,6 @@ KINDS = {
 }
 
 
-OPTIONS: dict[str, Any] = {"help_option_names": psy.context_settings["help_option_names"]}
-
-
 class Generated(SphinxDirective):
     """A directive that stands for reST lines."""
 
@@ -53,27 +50,40 @@ class Generated(SphinxDirective):
 
 
 class Commands(Generated):
-    """All commands of `psy`, with their options."""
+    """All commands of `psy`, with their options and examples."""
 
     def lines(self) -> Iterator[str]:
         """Yield the reference of each command."""
-        context = click.Context(psy, info_name="psy", **OPTIONS)
-        yield from _command(psy, context)
-        for name, command in sorted(psy.commands.items()):
-            yield from _command(command, click.Context(command, context, name, **OPTIONS))
+        yield from _command(program())
+        for heading, pages in command_pages().items():
+            yield from ("", heading, "-" * len(heading), "")
+            for page in pages:
+                yield from ("", page.title, "~" * len(page.title), "")
+                yield from _command(page)
 
 
-def _command(command: click.Command, context: click.Context) -> Iterator[str]:
-    title = context.command_path
-    yield from ("", title, "-" * len(title), "")
-    usage = " ".join(command.collect_usage_pieces(context))
-    yield from (".. code-block:: text", "", f"    {title} {usage}", "")
-    for paragraph in (command.help or "").split("\n\n"):
-        yield from (" ".join(paragraph.split()), "")
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if record and isinstance(parameter, click.Option):
-            yield from (f"``{record[0]}``", f"    {record[1]}", "")
+def _command(page: CommandPage) -> Iterator[str]:
+    yield from (".. code-block:: text", "", f"    {page.title} {page.usage}", "")
+    for paragraph in page.paragraphs:
+        yield from (paragraph, "")
+    for names, help_text in page.options:
+        yield from (f"``{names}``", f"    {help_text}", "")
+    if page.examples:
+        yield from (".. code-block:: text", "")
+        widest = max(len(example) for example in page.examples)
+        for example, meaning in page.examples.items():
+            yield f"    {example:{widest}}  {meaning}"
+        yield ""
+
+
+class ExitCodes(Generated):
+    """All exit codes of `psy`."""
+
+    def lines(self) -> Iterator[str]:
+        """Yield a table."""
+        yield from (".. list-table::", "   :widths: 10 90", "")
+        for code in ExitCode:
+            yield from (f"   * - {code.value}", f"     - {code.meaning}")
 
 
 class Settings(Generated):
@@ -103,5 +113,6 @@ def _default(setting: Setting, value: Any) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Tell Sphinx of the directives."""
     app.add_directive("psy-commands", Commands)
+    app.add_directive("psy-exit-codes", ExitCodes)
     app.add_directive("psy-settings", Settings)
     return {"parallel_read_safe": True}

@@ -29,6 +29,7 @@ def _complete_schedulers(*given: object) -> list[str]:
     "--scheduler",
     default="ImmediateRun",
     show_default=True,
+    metavar="CLASS",
     help="A scheduler of Psyrun, or package.module.Class.",
     shell_complete=_complete_schedulers,
 )
@@ -51,6 +52,7 @@ def new_task(obj: Options, name: str, scheduler: str) -> int:
 @click.option(
     "--row",
     type=click.IntRange(min=0),
+    metavar="N",
     help="The row to evaluate, from 0; by default the first.",
 )
 @click.option("--pdb", is_flag=True, help="Go into the debugger where it raises.")

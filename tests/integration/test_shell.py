@@ -1,6 +1,7 @@
 """What a shell is told: help with examples that are right, and completion that knows tasks."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -163,6 +164,27 @@ def test_an_unknown_shell_is_refused_with_those_that_are_known(project) -> None:
     ran = project.psy("completion", "csh")
     assert (ran.code, ran.out) == (2, "")
     assert "'bash', 'fish', 'zsh'" in ran.err
+
+
+MAN_PAGE = Path(__file__).parents[2] / "docs" / "man" / "psy.1"
+
+
+def test_the_man_page_is_that_of_the_commands() -> None:
+    command = [sys.executable, str(MAN_PAGE.parents[1] / "_ext" / "manpage.py")]
+    page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert MAN_PAGE.read_text() == page, (
+        "write it anew: python docs/_ext/manpage.py > docs/man/psy.1"
+    )
+
+
+@pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")
+def test_the_man_page_is_formatted_without_a_complaint() -> None:
+    command = ["groff", "-man", "-Tascii", "-ww", str(MAN_PAGE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    text = re.sub(r"\x1b\[\d*m|.\x08", "", done.stdout)
+    assert {f"psy {name}" for name in psy.commands} <= set(re.findall(r"psy [\w-]+", text))
+    assert """eval "$(psy completion bash)\"""" in text
 
 
 def test_version_is_told(project) -> None:
