@@ -14,11 +14,10 @@ release = version = __version__
 
 extensions = ["sphinx.ext.autodoc", "numpydoc", "psyrun_reference"]
 exclude_patterns = ["_build"]
-html_theme = "alabaster"
-html_theme_options = {
-    "description": "Evaluate a function over a parameter space, and never lose a row.",
-    "fixed_sidebar": True,
-}
+html_theme = "furo"
+html_title = f"Psyrun {version}"
+html_static_path = ["_static"]
+html_theme_options = {"navigation_with_keys": True}
 nitpicky = False
 
 autodoc_default_options = {"members": True, "show-inheritance": True}

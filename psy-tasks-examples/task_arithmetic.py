@@ -1,4 +1,4 @@
-"""The tutorial's first task: multiply numbers."""
+"""The first task of the README: multiply numbers."""
 
 from psyrun import Param
 

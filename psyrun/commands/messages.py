@@ -23,8 +23,12 @@ def show_note(message: str) -> None:
 
 
 def _show(kind: str, colour: str, message: str) -> None:
-    plain = os.environ.get("NO_COLOR")
-    click.echo(f"{kind if plain else click.style(kind, fg=colour)} {message}", err=True)
+    click.echo(f"{coloured(kind, colour)} {message}", err=True)
+
+
+def coloured(word: str, colour: str) -> str:
+    """Colour a word unless NO_COLOR is set; what prints it drops that outside a terminal."""
+    return word if os.environ.get("NO_COLOR") else click.style(word, fg=colour)
 
 
 def describe(err: BaseException) -> str:

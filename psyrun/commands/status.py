@@ -14,7 +14,7 @@ import click
 
 from psyrun import report, snapshot
 from psyrun.causes import group
-from psyrun.commands.messages import describe, show_warning
+from psyrun.commands.messages import coloured, describe, show_warning
 from psyrun.commands.options import Options
 from psyrun.commands.running import each_task, loaded_task, look_ahead, task_files
 from psyrun.commands.turns import find_workdirs, in_turn
@@ -37,6 +37,13 @@ from psyrun.workdir import Workdir
 
 _MOST_JOBS = 100
 """How many jobs whose end nobody knows are looked into."""
+
+_COLOURS = {
+    report.Mark.UP_TO_DATE: "green",
+    report.Mark.RUNNING: "cyan",
+    report.Mark.FAILED: "red",
+}
+_OTHER_COLOUR = "yellow"
 
 
 class Details(NamedTuple):
@@ -121,7 +128,9 @@ def show_statuses(options: Options, names: Sequence[str], details: Details) -> i
 def show_status(task: TaskDef, details: Details, queue: Queue) -> bool:
     """Show how far a task is; return whether it is up to date."""
     plan, state, workdir, holder, running = status = status_of(task, queue)
-    click.echo(report.status_line(plan, state, running=running, held_by=holder))
+    line = report.status_line(plan, state, running=running, held_by=holder)
+    mark = coloured(status.mark, _COLOURS.get(status.mark, _OTHER_COLOUR))
+    click.echo(line.replace(f"{task.name}: {status.mark}", f"{task.name}: {mark}", 1))
     for note in plan.present.lost:
         show_warning(f"{task.name}: {note}")
     for line in job_lines(status):

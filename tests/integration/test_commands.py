@@ -1,6 +1,8 @@
 """Each command as a user meets it: streams, exit codes, messages."""
 
+import os
 import pickle
+import pty
 import shutil
 import subprocess
 import sys
@@ -367,6 +369,21 @@ def test_python_m_psyrun_is_the_same_command():
 def test_colour_only_on_a_terminal(project):
     project.task("bad", BAD)
     assert "\x1b[" not in project.psy("run").err
+
+
+@pytest.mark.parametrize(("plain", "codes"), [("", True), ("1", False)])
+def test_the_state_of_a_task_is_coloured_on_a_terminal(project, plain, codes):
+    project.task(
+        "fine", "from psyrun import Param\npspace = Param(x=[1])\ndef execute(x): pass"
+    )
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "psyrun", "status"]
+    env = {**os.environ, "NO_COLOR": plain}
+    subprocess.run(command, cwd=project.root, env=env, stdout=its, check=True)
+    printed = os.read(ours, 1000).decode()
+    os.close(ours)
+    os.close(its)
+    assert printed.startswith("fine: \x1b[33mnot run\x1b[0m," if codes else "fine: not run,")
 
 
 def test_a_reader_that_has_enough_is_no_error(project):

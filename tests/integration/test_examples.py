@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import pickle
 import random
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from psyrun.main import psy_main
 
 EXAMPLES = Path(__file__).parents[2] / "psy-tasks-examples"
-TESTED = {"arithmetic", "digits", "pi"}
+TESTED = {"arithmetic", "digits", "outbreak", "pi"}
 
 Columns = dict[str, list[Any]]
 RunExample = Callable[[str], Columns]
@@ -39,6 +40,24 @@ def test_arithmetic(run_example: RunExample) -> None:
     rows = [(a, b, a * b) for a in [1, 2, 3] for b in [10, 20]]
     a, b, product = (list(column) for column in zip(*rows, strict=True))
     assert run_example("arithmetic") == {"a": a, "b": b, "product": product}
+
+
+def test_outbreak(run_example: RunExample) -> None:
+    """Nobody is spared in the end unless each sick person infects about one or fewer."""
+    found = run_example("outbreak")
+    pairs = [(i / 20, days) for i in range(1, 21) for days in (2, 5, 10)]
+    assert list(zip(found["rate"], found["days"], strict=True)) == pairs
+    for (rate, days), peak, spared in zip(pairs, found["peak"], found["spared"], strict=True):
+        assert (peak > 0.001) == (rate * days * 0.999 > 1)
+        assert spared > 0.95 if rate * days < 1 else spared < 0.97
+    assert found["peak"][17] == 0.31273145113677664  # as the tutorial says
+
+
+def test_the_tutorial_ends_with_the_example() -> None:
+    page = (EXAMPLES.parent / "docs" / "tutorial" / "rows-that-fail.rst").read_text()
+    source = (EXAMPLES / "task_outbreak.py").read_text()
+    function = source[source.index("def execute") :]
+    assert textwrap.indent(function, "    ", lambda line: bool(line.strip())) in page
 
 
 def test_pi(run_example: RunExample) -> None:
