@@ -1,0 +1,31 @@
+"""How often does a neuron fire, by its input, leak and noise? As written for psyrun 0.8."""
+
+import random
+
+from psyrun import DistributeBackend, ImmediateRun, Param, PickleStore
+
+pspace = Param(current=[0.9, 1.1, 1.5]) * Param(leak=[0.5, 1.0]) * Param(noise=[0.0, 0.05])
+scheduler = ImmediateRun()
+backend = DistributeBackend
+store = PickleStore()
+max_jobs = 4
+min_items = 2
+pool_size = 1
+overwrite_dirty = False
+exclude_from_result = ["voltage"]
+
+recorded = []
+
+
+def setup(proc_id):  # noqa: ARG001
+    rng = random.Random(1)
+    recorded.extend(rng.gauss(0, 1) for _ in range(1000))
+
+
+def execute(current, leak, noise):
+    voltage, spikes = 0.0, 0
+    for value in recorded:
+        voltage += 0.01 * (current - leak * voltage) + noise * value
+        if voltage > 1:
+            voltage, spikes = 0.0, spikes + 1
+    return {"rate": spikes / 10, "voltage": voltage}
