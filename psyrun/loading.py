@@ -51,6 +51,17 @@ def working_in(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
+@contextlib.contextmanager
+def called_as(path: Path) -> Iterator[None]:
+    """Let a file see itself called without arguments, whatever the program was called with."""
+    before = sys.argv
+    sys.argv = [str(path)]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
 def run_module(name: str, path: Path, source: bytes | None = None) -> ModuleType:
     """Run a module's code and return the module, registered under its name.
 

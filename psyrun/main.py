@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -95,7 +95,7 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
     began = None if argv is None else time.monotonic()
     debug = "--debug" in arguments
     with warnings.catch_warnings():
-        warnings.showwarning = _show_warning  # type: ignore[assignment]
+        warnings.showwarning = _shown_once()
         warnings.simplefilter("always", TaskWarning)
         try:
             said = ("psy", *arguments), began
@@ -133,9 +133,18 @@ def _interrupted(code: ExitCode) -> ExitCode:
     return code
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
-    own = issubclass(category, TaskWarning)
-    show_warning(str(message) if own else f"{category.__name__}: {message}")
+def _shown_once() -> Callable[..., None]:
+    """Return what shows a warning, unless it was shown already."""
+    shown: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *_: Any) -> None:
+        own = issubclass(category, TaskWarning)
+        text = str(message) if own else f"{category.__name__}: {message}"
+        if text not in shown:
+            show_warning(text)
+            shown.add(text)
+
+    return show
 
 
 def _terminate(*_: object) -> NoReturn:

@@ -393,7 +393,7 @@ def warn_of_ineffective(exclude: Sequence[str], names: Sequence[str]) -> None:
     """Warn of names to exclude that do not occur among the columns."""
     if unknown := [name for name in exclude if name not in names]:
         warnings.warn(
-            f"exclude names {', '.join(map(repr, unknown))}, but the columns are "
+            f"cannot leave out {', '.join(map(repr, unknown))}: the columns are "
             f"{', '.join(map(repr, names)) or 'none'}",
             IneffectiveExcludeWarning,
             stacklevel=3,

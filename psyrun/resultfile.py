@@ -1,11 +1,13 @@
 """Own the result file: whether it stands, what may be replaced, and its writing."""
 
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
-from psyrun.exceptions import StoreError
-from psyrun.files import crc32
+from psyrun.exceptions import StoreError, TaskWarning
+from psyrun.files import crc32, disk_errors
 from psyrun.merge import Merger, ParameterColumn, SpaceColumns
 from psyrun.partial import save_whole
 from psyrun.pspace import ParameterSpace
@@ -93,6 +95,24 @@ def check_target(store: Store, path: Path, known: Result | None = None) -> None:
             f"{path} is in the way: it is no {store.ext} result of Psyrun, so it is not "
             "replaced; move it, or set another resultfile"
         )
+
+
+def keep_unknown(path: Path) -> None:
+    """Put what is in the way of a first result aside, and warn of that.
+
+    Results of psyrun 0.8 have the same place, and may be all that is left of long work.
+    """
+    if not path.exists():
+        return
+    names = (path.with_name(f"{path.stem}.kept-{n}{path.suffix}") for n in count(1))
+    kept = next(name for name in names if not name.exists())
+    with disk_errors(path, "rename"):
+        path.rename(kept)
+    warnings.warn(
+        f"{path} was there, but by no run of this task: it is kept as {kept}",
+        TaskWarning,
+        stacklevel=3,
+    )
 
 
 def write_result(merger: Merger, path: Path, attributes: Mapping[str, str]) -> Result:

@@ -27,7 +27,7 @@ from psyrun.follow import Follower
 from psyrun.freezing import freeze, specified
 from psyrun.jobs import write_jobs
 from psyrun.plan import Action, Plan, changes_text, job_names, make_plan, within
-from psyrun.resultfile import check_parameters, check_target
+from psyrun.resultfile import check_parameters, check_target, keep_unknown
 from psyrun.rows import RowState
 from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
 from psyrun.scheduler import ImmediateRun, qualified_name
@@ -218,6 +218,8 @@ def carry_out(
     check_writable(plan)
     workdir.make()
     workdir.tidy()
+    if plan.file.last is None and plan.resultfile.parent == workdir.root:
+        keep_unknown(plan.resultfile)
     remove_abandoned(plan.resultfile)
     from psyrun.provenance import record  # which what is up to date can do without
 

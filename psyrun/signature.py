@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import inspect
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["bind", "call_each", "check_call", "positional_order", "takes"]
+__all__ = ["bind", "call_each", "check_call", "positional_order", "takes", "takes_one"]
 
 
 def positional_order(fn: Callable[..., Any], names: Iterable[str]) -> list[str] | None:
@@ -174,6 +174,25 @@ def takes(fn: Callable[..., Any], names: Iterable[str]) -> list[str]:
         return list(names)
     known = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     return [name for name in names if name in known]
+
+
+def takes_one(fn: Callable[..., Any]) -> bool:
+    """Tell whether a function can be called with one value, by position.
+
+    Examples
+    --------
+    >>> takes_one(lambda number: number), takes_one(lambda: 0)
+    (True, False)
+    """
+    import inspect
+
+    try:
+        inspect.signature(fn, follow_wrapped=False).bind(0)
+    except TypeError:
+        return _parameters(fn) is None
+    except ValueError:
+        return True
+    return True
 
 
 def _parameters(fn: Callable[..., Any]) -> list[inspect.Parameter] | None:

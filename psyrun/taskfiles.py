@@ -119,6 +119,22 @@ def workdir_root(taskdir: str | os.PathLike[str], name: str, path: Path | None) 
     return Path(folder) / name
 
 
+def left_beside(taskdir: str | os.PathLike[str], root: Path) -> Path | None:
+    """Find the work directory that a task has where its task directory is, if not here.
+
+    Parameters
+    ----------
+    taskdir : path
+        The task directory.
+    root : Path
+        The work directory; a relative one is looked for from here.
+    """
+    other = Path(os.path.normpath(Path(taskdir).absolute())).parent / root
+    here = root.absolute()
+    there = other != here and not here.exists() and (other / "run.json").is_file()
+    return other if there else None
+
+
 def unused_names(source: bytes) -> Iterator[tuple[str, int]]:
     """Yield the public names that a file defines at top level and never reads."""
     tree = ast.parse(source)

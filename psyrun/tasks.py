@@ -12,12 +12,12 @@ from psyrun.backend import Backend
 from psyrun.code import CodeImage, frozen_modules
 from psyrun.exceptions import TaskError, TaskWarning
 from psyrun.filedigests import Digests, read_digests
-from psyrun.loading import FrozenFinder, local_names, run_module, working_in
+from psyrun.loading import FrozenFinder, called_as, local_names, run_module, working_in
 from psyrun.pspace import ParameterSpace
 from psyrun.scheduler import Scheduler
 from psyrun.settings import SETTINGS
 from psyrun.settingvalues import KINDS, checked, default
-from psyrun.signature import check_call, takes
+from psyrun.signature import check_call, takes, takes_one
 from psyrun.store import AutodetectStore, DefaultStore, Store, store_for
 from psyrun.store.known import is_misnamed
 from psyrun.taskfiles import (
@@ -234,6 +234,11 @@ class TaskDef(Config):
                 stacklevel=3,
             )
         names = self.pspace.keys()
+        if self.setup is not None and not takes_one(self.setup):
+            raise TaskError(
+                f"{self.path}: setup() is called with one value, the number of its row "
+                "process; write: def setup(proc_id)"
+            )
         if self.setup is not None:  # what setup returns may fill in what the space lacks
             names = [n for n in names if n not in takes(self.execute, names)]
             if names:
@@ -262,7 +267,7 @@ def _load(path: Path, name: str, source: bytes) -> tuple[ModuleType, dict[str, A
     TaskError
         If it cannot be run, or a name looks like a misspelt setting and is never used.
     """
-    with working_in(path.parent):
+    with working_in(path.parent), called_as(path):
         module = run_module(name, path, source)
     for unused, line in unused_names(source):
         if unused in SETTINGS or unused in _NO_SLIPS:

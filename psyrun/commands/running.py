@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +15,9 @@ from psyrun import filedeps, report, rows
 from psyrun.awaiting import is_whole, wait
 from psyrun.commands.messages import show_error, show_note, show_warning
 from psyrun.commands.options import Options
+from psyrun.commands.slips import slips
 from psyrun.commands.turns import in_turn, note_no_tasks
-from psyrun.exceptions import TaskError
+from psyrun.exceptions import TaskError, TaskWarning
 from psyrun.filedigests import seconds_to_settle
 from psyrun.loading import forgetting_local_modules
 from psyrun.locks import read_holder, seconds_since
@@ -62,7 +64,10 @@ def each_task(options: Options, names: Sequence[str], action: Callable[[TaskDef]
 def loaded_task(file: Path) -> Iterator[TaskDef]:
     """Load a task for a while; the next one loads its modules itself."""
     with forgetting_local_modules(file.parent):
-        yield TaskDef(file)
+        task = TaskDef(file)
+        for slip in slips(task):
+            warnings.warn(slip, TaskWarning, stacklevel=3)
+        yield task
 
 
 def task_files(options: Options, names: Sequence[str]) -> dict[str, Path]:

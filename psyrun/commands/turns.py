@@ -1,5 +1,6 @@
 """Own the way commands go through tasks, one after the other; run no task file."""
 
+import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -23,11 +24,19 @@ def in_turn(options: Options, items: Iterable[_Item], action: Callable[[_Item], 
         try:
             ok = action(item) and ok
         except (PsyrunError, OSError) as err:
-            if options.debug or isinstance(err, BrokenPipeError):  # nobody reads on
+            if options.debug or _is_of_output(err):
                 raise
             show_error(describe(err))
             ok = False
     return int(not ok)
+
+
+def _is_of_output(err: PsyrunError | OSError) -> bool:
+    """Tell whether it is standard output that fails: then nothing more can be told."""
+    if isinstance(err, PsyrunError) or not isinstance(err, OSError):
+        return False
+    full = err.errno in (errno.ENOSPC, errno.EIO, errno.EBADF) and err.filename is None
+    return full or isinstance(err, BrokenPipeError)  # of which nobody reads on
 
 
 def note_no_tasks(options: Options) -> None:

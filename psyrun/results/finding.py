@@ -117,7 +117,9 @@ def _of_task(workdir: Workdir) -> Results:
     file = read_run_file(workdir, workdir.root.name)
     name, run = file.task, file.last
     if run is None:
-        raise WorkdirError(f"the task {name!r} was never run; run it with: psy run {name}")
+        raise WorkdirError(
+            f"the task {name!r} was never run from {Path.cwd()}; run it with: psy run {name}"
+        )
     path = _standing(workdir, file)
     if path is not None and file.result is not None:
         return _of_result(path, workdir, file.result, name)

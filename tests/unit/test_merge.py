@@ -82,9 +82,7 @@ def test_excluded_names_are_left_out_of_parameters_and_results(desk, space):
 
 def test_excluding_what_does_not_occur_is_warned_of(desk, space):
     desk.journal(desk.job("1-0", space, ((0, 1),)), {0: {"y": 1}})
-    with pytest.warns(
-        IneffectiveExcludeWarning, match="exclude names 'x', but .* are 'a', 'y'"
-    ):
+    with pytest.warns(IneffectiveExcludeWarning, match="cannot leave out 'x': .* are 'a', 'y'"):
         desk.merged(desk.run(space), ("x",))
 
 

@@ -1,0 +1,118 @@
+"""What newcomers do by mistake is told in their words, and costs them nothing."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FULL = Path("/dev/full")
+GOOD = "pspace = Param(a=[1, 2, 3])\ndef execute(a):\n    return {'y': a * a}\n"
+
+
+def test_a_conf_file_beside_the_task_directory_is_told(project) -> None:
+    project.task("one", GOOD)
+    project.task("two", GOOD)
+    (project.root / "psy-conf.py").write_text("max_jobs = 1")
+    ran = project.psy("status")
+    assert ran.err.count("is not read: it belongs beside the task files") == 1
+
+
+def test_a_conf_file_beside_the_task_files_is_no_slip(project) -> None:
+    project.task("one", GOOD)
+    (project.tasks / "psy-conf.py").write_text("max_jobs = 1")
+    assert project.psy("status").err == ""
+
+
+def test_a_conf_file_of_the_folder_above_is_no_slip_if_that_has_tasks(project) -> None:
+    project.task("one", GOOD)
+    (project.tasks / "psy-conf.py").write_text("max_jobs = 1")
+    (project.tasks / "more").mkdir()
+    (project.tasks / "more" / "task_two.py").write_text(f"from psyrun import Param\n{GOOD}")
+    assert project.psy("--taskdir", "psy-tasks/more", "status").err == ""
+
+
+@pytest.mark.parametrize("command", ["run", "status"])
+def test_rows_that_are_not_seen_from_here_are_told(
+    project, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.task("one", GOOD)
+    project.psy("run")
+    (project.root / "sub").mkdir()
+    monkeypatch.chdir(project.root / "sub")
+    ran = project.psy("--taskdir", "../psy-tasks", command)
+    assert f"one: there are rows in {project.root}/psy-work/one" in ran.err
+    monkeypatch.chdir(project.root)
+    assert project.psy(command).err == ""
+
+
+def test_setup_without_a_parameter_is_told_before_anything_runs(project) -> None:
+    project.task("one", f"{GOOD}def setup(): pass\n")
+    ran = project.psy("run")
+    assert ran.code == 1
+    assert "write: def setup(proc_id)" in ran.err
+    assert not (project.workdir("one") / "run.json").exists()
+
+
+@pytest.mark.parametrize("head", ["proc_id", "*numbers", "proc_id, more=None"])
+def test_setup_may_take_more_than_it_is_given(project, head: str) -> None:
+    project.task("one", f"{GOOD}def setup({head}): pass\n")
+    assert project.psy("run").code == 0
+
+
+def test_a_script_s_own_arguments_are_not_those_of_psy(project) -> None:
+    head = "import argparse\nparser = argparse.ArgumentParser()\n"
+    project.task("one", f"{head}parser.add_argument('--b')\nparser.parse_args()\n{GOOD}")
+    before = list(sys.argv)
+    assert project.psy("run", "--force").code == 0
+    assert sys.argv == before
+
+
+def test_a_misspelt_column_to_exclude_is_told_with_what_there_is(project) -> None:
+    project.task("one", f"exclude_from_result = ['yy']\n{GOOD}")
+    assert "cannot leave out 'yy': the columns are 'a', 'y'" in project.psy("run").err
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no full device")
+@pytest.mark.parametrize("command", ["status", "list"])
+def test_output_that_cannot_be_written_is_a_failure(project, command: str) -> None:
+    project.task("one", GOOD)
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "psyrun", command],
+            cwd=project.root,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+
+
+def test_a_result_by_no_run_of_the_task_is_kept(project) -> None:
+    """As psyrun 0.8 has left it in the same place."""
+    project.task("one", GOOD)
+    old = project.root / "psy-work" / "one" / "result.pkl"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(pickle.dumps({"a": [1], "y": ["days of work"]}))
+    ran = project.psy("run")
+    assert ran.code == 0
+    assert "by no run of this task: it is kept as psy-work/one/result.kept-1.pkl" in ran.err
+    assert project.result("one")["y"] == [1, 4, 9]
+    kept = pickle.loads(old.with_name("result.kept-1.pkl").read_bytes())
+    assert kept["y"] == ["days of work"]
+    assert project.psy("run", "--force").err.count("kept") == 0
+
+
+def test_a_kept_result_is_not_replaced_by_another(project) -> None:
+    project.task("one", GOOD)
+    old = project.root / "psy-work" / "one" / "result.pkl"
+    old.parent.mkdir(parents=True)
+    for text in ("first", "second"):
+        old.write_bytes(pickle.dumps({"a": [text]}))
+        (old.parent / "run.json").unlink(missing_ok=True)
+        project.psy("run")
+    kept = sorted(Path(old.parent).glob("result.kept-*.pkl"))
+    assert [pickle.loads(path.read_bytes())["a"] for path in kept] == [["first"], ["second"]]
