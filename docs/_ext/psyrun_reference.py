@@ -44,7 +44,8 @@ class Generated(SphinxDirective):
         raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
-        """Parse the lines."""
+        """Parse the lines, at each build: the code may have changed."""
+        self.env.note_reread()
         text = "\n".join(self.lines())
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 

@@ -56,7 +56,7 @@ TUTORIAL = [
     )
 ]
 MAY_SKIP = (
-    *("git clone ", "cd ", "source ", "tox", "pre-commit "),
+    *("git clone ", "cd ", "source ", "tox", "pre-commit ", "pytest "),
     *("python3 dev.py ", "python3 -m venv ", "python -m pip install "),
 )
 
