@@ -14,7 +14,7 @@ import pytest
 from psyrun.main import psy_main
 
 EXAMPLES = Path(__file__).parents[2] / "psy-tasks-examples"
-TESTED = {"arithmetic", "digits", "outbreak", "pi"}
+TESTED = {"arithmetic", "digits", "outbreak", "pi", "valley"}
 
 Columns = dict[str, list[Any]]
 RunExample = Callable[[str], Columns]
@@ -53,11 +53,23 @@ def test_outbreak(run_example: RunExample) -> None:
     assert found["peak"][17] == 0.31273145113677664  # as the tutorial says
 
 
-def test_the_tutorial_ends_with_the_example() -> None:
-    page = (EXAMPLES.parent / "docs" / "tutorial" / "rows-that-fail.rst").read_text()
-    source = (EXAMPLES / "task_outbreak.py").read_text()
+def test_valley(run_example: RunExample) -> None:
+    found = run_example("valley")
+    assert len(found["loss"]) == 20
+    for rate, momentum, batch, loss in zip(*found.values(), strict=True):
+        assert loss == (rate - 0.01) ** 2 + (momentum - 0.9) ** 2 + 1 / batch
+    assert min(found["loss"][16:]) < min(found["loss"][:16])
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [("tutorial/rows-that-fail", "outbreak"), ("how-to/random-search", "valley")],
+)
+def test_a_page_ends_with_the_example(page: str, name: str) -> None:
+    text = (EXAMPLES.parent / "docs" / f"{page}.rst").read_text()
+    source = (EXAMPLES / f"task_{name}.py").read_text()
     function = source[source.index("def execute") :]
-    assert textwrap.indent(function, "    ", lambda line: bool(line.strip())) in page
+    assert textwrap.indent(function, "    ", lambda line: bool(line.strip())) in text
 
 
 def test_pi(run_example: RunExample) -> None:
