@@ -169,7 +169,8 @@ def errors_line(name: str, errors: Errors | None) -> str:
         parts.append(f"{size:,} cause" + ("" if size == 1 else "s"))
     else:
         parts.append("no errors")
-        parts += [f"{rows.text(errors.missing)} missing"] if errors.missing else []
+        if errors.missing:
+            parts.append(f"{rows.text(errors.missing)} missing; psy status {name} tells more")
     return f"{name}: {', '.join(parts)}"
 
 

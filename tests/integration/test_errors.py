@@ -158,7 +158,8 @@ def test_a_damaged_run_file_is_told_and_other_tasks_have_their_turn(failed):
 def test_rows_that_are_merely_missing_are_no_errors_but_told(failed):
     for path in Workdir(failed.workdir("roots")).journals():
         path.unlink()
-    assert failed.psy("errors").out == "roots: no errors, 4 rows missing\n"
+    said = "roots: no errors, 4 rows missing; psy status roots tells more\n"
+    assert failed.psy("errors").out == said
 
 
 def test_status_lists_all_on_request(project):
