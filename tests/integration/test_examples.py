@@ -3,11 +3,11 @@
 import importlib.util
 import itertools
 import pickle
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from psyrun.main import psy_main
@@ -50,11 +50,9 @@ def test_pi(run_example: RunExample) -> None:
 
 
 def estimate_pi(n: int, trial: int) -> float:
-    rng = random.Random(f"pi {n} {trial}")
-    inside = 0
-    for _ in range(n):
-        x, y = rng.random(), rng.random()
-        inside += x * x + y * y < 1
+    rng = np.random.default_rng([n, trial])
+    points = zip(rng.random(n).tolist(), rng.random(n).tolist(), strict=True)
+    inside: int = sum(x**2 + y**2 < 1 for x, y in points)
     return 4 * inside / n
 
 
