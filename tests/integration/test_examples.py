@@ -2,18 +2,19 @@
 
 import importlib.util
 import itertools
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from psyrun import load_result
 from psyrun.main import psy_main
 
 EXAMPLES = Path(__file__).parents[2] / "psy-tasks-examples"
-TESTED = {"arithmetic", "digits", "pi"}
+TESTED = {"arithmetic", "digits", "pi", "spots"}
 
 Columns = dict[str, list[Any]]
 RunExample = Callable[[str], Columns]
@@ -25,8 +26,7 @@ def run_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunExample:
 
     def run(name: str) -> Columns:
         assert psy_main(["--taskdir", str(EXAMPLES), "run", name]) == 0
-        columns: Columns = pickle.loads(Path(f"psy-work/{name}/result.pkl").read_bytes())
-        return columns
+        return {name: column.tolist() for name, column in load_result(name).items()}
 
     return run
 
@@ -95,3 +95,23 @@ def best_of(result: Columns) -> dict[str, Any]:
     spec.loader.exec_module(script)
     found: dict[str, Any] = script.best(result)
     return found
+
+
+def test_spots(run_example: RunExample) -> None:
+    found = run_example("spots")
+    pairs = list(itertools.product([0.03, 0.04, 0.05], [0.06, 0.065]))
+    assert list(zip(found["feed"], found["kill"], strict=True)) == pairs
+    u, v = np.ones((48, 48), np.float32), np.zeros((48, 48), np.float32)
+    v[20:28, 20:28] = 0.5
+    for step in range(1, 2001):
+        reaction = u * v * v
+        u += 0.16 * laplacian(u) - reaction + 0.04 * (1 - u)
+        v += 0.08 * laplacian(v) + reaction - (0.04 + 0.06) * v
+        if step % 500 == 0:
+            assert np.allclose(found["v"][2][step // 500 - 1], v, atol=1e-4)
+    assert found["spread"][2] == pytest.approx(v.std(), abs=1e-4)
+
+
+def laplacian(field: NDArray[np.float32]) -> NDArray[np.float32]:
+    shifts = [np.roll(field, shift, axis) for shift in (1, -1) for axis in (0, 1)]
+    return sum(shifts, start=-4 * field)
