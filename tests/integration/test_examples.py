@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from psyrun import load_result
 from psyrun.main import psy_main
 
 EXAMPLES = Path(__file__).parents[2] / "psy-tasks-examples"
-TESTED = {"arithmetic", "digits", "pi", "spots"}
+TESTED = {"arithmetic", "digits", "pi", "planets", "spots"}
 
 Columns = dict[str, list[Any]]
 RunExample = Callable[[str], Columns]
@@ -115,3 +116,13 @@ def test_spots(run_example: RunExample) -> None:
 def laplacian(field: NDArray[np.float32]) -> NDArray[np.float32]:
     shifts = [np.roll(field, shift, axis) for shift in (1, -1) for axis in (0, 1)]
     return sum(shifts, start=-4 * field)
+
+
+def test_planets(run_example: RunExample) -> None:
+    lines = (EXAMPLES / "planets.csv").read_text().splitlines()[1:]
+    data = [(float(a), float(t)) for _, a, t in (line.split(",") for line in lines)]
+    found = run_example("planets")
+    for power, error in zip(found["power"], found["error"], strict=True):
+        squares = [math.log(a**power / t) ** 2 for a, t in data]
+        assert error == pytest.approx(math.sqrt(sum(squares) / len(squares)))
+    assert found["power"][found["error"].index(min(found["error"]))] == 1.5
