@@ -3,6 +3,8 @@
 import importlib.util
 import itertools
 import math
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ from numpy.typing import NDArray
 
 from psyrun import load_result
 from psyrun.main import psy_main
+from psyrun.tasks import TaskDef
 
 EXAMPLES = Path(__file__).parents[2] / "psy-tasks-examples"
-TESTED = {"arithmetic", "digits", "pi", "planets", "spots"}
+TESTED = {"arithmetic", "digits", "mandelbrot", "pi", "planets", "spots"}
 
 Columns = dict[str, list[Any]]
 RunExample = Callable[[str], Columns]
@@ -126,3 +129,43 @@ def test_planets(run_example: RunExample) -> None:
         squares = [math.log(a**power / t) ** 2 for a, t in data]
         assert error == pytest.approx(math.sqrt(sum(squares) / len(squares)))
     assert found["power"][found["error"].index(min(found["error"]))] == 1.5
+
+
+def test_mandelbrot(run_example: RunExample, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    found = run_example("mandelbrot")
+    assert found["device"] == ["processor"] * 4
+    x, y = np.linspace(-2, 0.5, 300).tolist(), np.linspace(0, 1.2, 144).tolist()
+    inside = sum(stays(complex(a, b), 25) for a in x for b in y)
+    assert found["area"][0] == pytest.approx(6 * inside / 300 / 144, abs=1e-3)
+
+
+def stays(c: complex, iterations: int) -> bool:
+    z = 0j
+    for _ in range(iterations):
+        z = z * z + c
+        if abs(z) > 2:
+            return False
+    return True
+
+
+def test_mandelbrot_deals_out_the_gpus_that_it_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    monkeypatch.setitem(sys.modules, "cupy", np)  # a stand-in
+    task = TaskDef(EXAMPLES / "task_mandelbrot.py")
+    assert task.pool_size == 2
+    assert task.setup is not None
+    assert task.setup(1)["device"] == "GPU 5"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
+
+
+def test_mandelbrot_counts_all_gpus_where_none_are_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setitem(sys.modules, "cupy", np)
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'GPU 0: A (UUID: x)'\necho 'GPU 1: B (UUID: y)'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert TaskDef(EXAMPLES / "task_mandelbrot.py").pool_size == 2
