@@ -18,7 +18,7 @@ from psyrun.main import psy_main
 from psyrun.tasks import TaskDef
 
 EXAMPLES = Path(__file__).parents[2] / "psy-tasks-examples"
-TESTED = {"arithmetic", "digits", "mandelbrot", "pi", "planets", "spots"}
+TESTED = {"arithmetic", "digits", "mandelbrot", "pi", "planets", "spectrum", "spots"}
 
 Columns = dict[str, list[Any]]
 RunExample = Callable[[str], Columns]
@@ -169,3 +169,17 @@ def test_mandelbrot_counts_all_gpus_where_none_are_chosen(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     assert TaskDef(EXAMPLES / "task_mandelbrot.py").pool_size == 2
+
+
+def test_spectrum(run_example: RunExample) -> None:
+    found = run_example("spectrum")
+    pairs = list(itertools.product([100, 200, 300], range(16)))
+    assert list(zip(found["size"], found["trial"], strict=True)) == pairs
+    for row in (0, 20, 47):
+        size, trial = pairs[row]
+        matrix = np.random.default_rng([size, trial]).standard_normal((size, size))
+        values = np.linalg.eigvals((matrix + matrix.T) / math.sqrt(2 * size)).real.tolist()
+        assert found["largest"][row] == pytest.approx(max(values))
+        assert found["inner_half"][row] == sum(-1 < value < 1 for value in values) / size
+    semicircle = 1 / 3 + math.sqrt(3) / (2 * math.pi)
+    assert sum(found["inner_half"]) / 48 == pytest.approx(semicircle, abs=0.01)
