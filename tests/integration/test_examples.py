@@ -18,7 +18,16 @@ from psyrun.main import psy_main
 from psyrun.tasks import TaskDef
 
 EXAMPLES = Path(__file__).parents[2] / "psy-tasks-examples"
-TESTED = {"arithmetic", "digits", "mandelbrot", "pi", "planets", "spectrum", "spots"}
+TESTED = {
+    "arithmetic",
+    "digits",
+    "mandelbrot",
+    "pi",
+    "planets",
+    "relaxation",
+    "spectrum",
+    "spots",
+}
 
 Columns = dict[str, list[Any]]
 RunExample = Callable[[str], Columns]
@@ -183,3 +192,29 @@ def test_spectrum(run_example: RunExample) -> None:
         assert found["inner_half"][row] == sum(-1 < value < 1 for value in values) / size
     semicircle = 1 / 3 + math.sqrt(3) / (2 * math.pi)
     assert sum(found["inner_half"]) / 48 == pytest.approx(semicircle, abs=0.01)
+
+
+def test_relaxation(run_example: RunExample) -> None:
+    found = run_example("relaxation")
+    pairs = list(itertools.product([49, 29, 19], [1.0, 1.2, 1.4, 1.6, 1.8, 1.9]))
+    assert list(zip(found["size"], found["factor"], strict=True)) == pairs
+    assert found["middle"] == pytest.approx([0.25] * 18, abs=1e-3)  # by symmetry
+    assert found["sweeps"][15:] == [sweeps_needed(19, factor) for factor in (1.6, 1.8, 1.9)]
+
+
+def sweeps_needed(size: int, factor: float) -> int:
+    cells = [(i, j) for i in range(1, size + 1) for j in range(1, size + 1)]
+    cells.sort(key=lambda cell: sum(cell) % 2)  # one colour after the other
+    field = [[float(not i)] * (size + 2) for i in range(size + 2)]
+    for row in field[1:]:
+        row[0] = row[-1] = 0.0
+    sweeps, change = 0, 1.0
+    while change > 1e-6:
+        change = 0.0
+        for i, j in cells:
+            mean = (field[i - 1][j] + field[i + 1][j] + field[i][j - 1] + field[i][j + 1]) / 4
+            step = factor * (mean - field[i][j])
+            field[i][j] += step
+            change = max(change, abs(step))
+        sweeps += 1
+    return sweeps
