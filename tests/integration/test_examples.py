@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import math
 import os
+import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.special import ellipk
 
-from psyrun import load_result
+from psyrun import ImmediateRun, Slurm, load_result
 from psyrun.main import psy_main
+from psyrun.scheduler import Scheduler
 from psyrun.tasks import TaskDef
 
 EXAMPLES = Path(__file__).parents[2] / "psy-tasks-examples"
@@ -218,3 +221,26 @@ def sweeps_needed(size: int, factor: float) -> int:
             change = max(change, abs(step))
         sweeps += 1
     return sweeps
+
+
+def test_pendulum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert psy_main(["--taskdir", str(EXAMPLES / "site"), "run", "pendulum"]) == 0
+    found = load_result("pendulum")
+    assert found["degrees"].tolist() == [*range(5, 180, 5)]
+    for degrees, longer_by in zip(found["degrees"], found["longer_by"], strict=True):
+        modulus = math.sin(math.radians(degrees) / 2)
+        assert longer_by + 1 == pytest.approx(2 / math.pi * ellipk(modulus**2))
+
+
+@pytest.mark.parametrize(
+    ("host", "scheduler"), [("login2", Slurm), ("laptop", ImmediateRun)], ids=str
+)
+def test_the_scheduler_of_the_site_depends_on_the_host(
+    monkeypatch: pytest.MonkeyPatch, host: str, scheduler: type[Scheduler]
+) -> None:
+    monkeypatch.setattr(platform, "node", lambda: host)
+    task = TaskDef(EXAMPLES / "site/task_pendulum.py")
+    assert isinstance(task.scheduler, scheduler)
+    assert task.max_jobs == 5
+    assert task.scheduler_args["account"] == "physics"
