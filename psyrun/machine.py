@@ -77,8 +77,13 @@ def _cgroup_cores(folder: Path) -> float | None:
 
 
 def limit_threads(processes: int) -> None:
-    """Let each of some processes start its share of threads; what the user set stays."""
-    share = str(max(1, usable_cores() // processes))
+    """Let each of some processes start its share of threads; what the user set stays.
+
+    Most libraries heed OpenMP's variable where their own is not set. So where the user set that
+    one, it is the share: setting theirs to anything else would override the user.
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # one for each level
+    share = asked or str(max(1, usable_cores() // processes))
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, share)
 

@@ -12,6 +12,9 @@ def slips(task: TaskDef) -> Iterator[str]:
     above = task.taskdir.parent
     if (above / CONF).is_file() and not any(above.glob(f"{PREFIX}*.py")):
         yield f"{above / CONF} is not read: it belongs beside the task files, in {task.taskdir}"
+    almost = task.taskdir / "psy_conf.py"
+    if almost.is_file() and task.conf_path is None:
+        yield f"{almost} is not read: {CONF} is written with '-'"
     root = Path(task.workdir) / task.name
     if other := left_beside(task.taskdir, root):
         yield (

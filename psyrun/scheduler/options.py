@@ -70,7 +70,7 @@ def called(name: str, value: Callable[[str], Any], job: str) -> Any:
 
 
 def is_nothing(value: Any) -> bool:
-    """Tell whether a value asks for nothing, even where `psy-conf.py` asks for something."""
+    """Tell whether a value asks for nothing, as if its name were not there."""
     return value is None or value is False
 
 

@@ -2,19 +2,30 @@
 
 import importlib.util
 import itertools
-import pickle
-import random
+import math
+import os
+import platform
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.special import ellipk
 
+from psyrun import ImmediateRun, Slurm, load_result
 from psyrun.main import psy_main
+from psyrun.scheduler import Scheduler
+from psyrun.tasks import TaskDef
 
 EXAMPLES = Path(__file__).parents[2] / "psy-tasks-examples"
-TESTED = {"arithmetic", "digits", "outbreak", "pi", "valley"}
+TESTED = {
+    *("arithmetic", "digits", "mandelbrot", "outbreak", "pi", "planets"),
+    *("relaxation", "spectrum", "spots", "valley"),
+}
 
 Columns = dict[str, list[Any]]
 RunExample = Callable[[str], Columns]
@@ -26,8 +37,7 @@ def run_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunExample:
 
     def run(name: str) -> Columns:
         assert psy_main(["--taskdir", str(EXAMPLES), "run", name]) == 0
-        columns: Columns = pickle.loads(Path(f"psy-work/{name}/result.pkl").read_bytes())
-        return columns
+        return {name: column.tolist() for name, column in load_result(name).items()}
 
     return run
 
@@ -81,11 +91,9 @@ def test_pi(run_example: RunExample) -> None:
 
 
 def estimate_pi(n: int, trial: int) -> float:
-    rng = random.Random(f"pi {n} {trial}")
-    inside = 0
-    for _ in range(n):
-        x, y = rng.random(), rng.random()
-        inside += x * x + y * y < 1
+    rng = np.random.default_rng([n, trial])
+    points = zip(rng.random(n).tolist(), rng.random(n).tolist(), strict=True)
+    inside: int = sum(x**2 + y**2 < 1 for x, y in points)
     return 4 * inside / n
 
 
@@ -128,3 +136,136 @@ def best_of(result: Columns) -> dict[str, Any]:
     spec.loader.exec_module(script)
     found: dict[str, Any] = script.best(result)
     return found
+
+
+def test_spots(run_example: RunExample) -> None:
+    found = run_example("spots")
+    pairs = list(itertools.product([0.03, 0.04, 0.05], [0.06, 0.065]))
+    assert list(zip(found["feed"], found["kill"], strict=True)) == pairs
+    u, v = np.ones((48, 48), np.float32), np.zeros((48, 48), np.float32)
+    v[20:28, 20:28] = 0.5
+    for step in range(1, 2001):
+        reaction = u * v * v
+        u += 0.16 * laplacian(u) - reaction + 0.04 * (1 - u)
+        v += 0.08 * laplacian(v) + reaction - (0.04 + 0.06) * v
+        if step % 500 == 0:
+            assert np.allclose(found["v"][2][step // 500 - 1], v, atol=1e-4)
+    assert found["spread"][2] == pytest.approx(v.std(), abs=1e-4)
+
+
+def laplacian(field: NDArray[np.float32]) -> NDArray[np.float32]:
+    shifts = [np.roll(field, shift, axis) for shift in (1, -1) for axis in (0, 1)]
+    return sum(shifts, start=-4 * field)
+
+
+def test_planets(run_example: RunExample) -> None:
+    lines = (EXAMPLES / "planets.csv").read_text().splitlines()[1:]
+    data = [(float(a), float(t)) for _, a, t in (line.split(",") for line in lines)]
+    found = run_example("planets")
+    for power, error in zip(found["power"], found["error"], strict=True):
+        squares = [math.log(a**power / t) ** 2 for a, t in data]
+        assert error == pytest.approx(math.sqrt(sum(squares) / len(squares)))
+    assert found["power"][found["error"].index(min(found["error"]))] == 1.5
+
+
+def test_mandelbrot(run_example: RunExample, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    found = run_example("mandelbrot")
+    assert found["device"] == ["processor"] * 4
+    x, y = np.linspace(-2, 0.5, 300).tolist(), np.linspace(0, 1.2, 144).tolist()
+    inside = sum(stays(complex(a, b), 25) for a in x for b in y)
+    assert found["area"][0] == pytest.approx(6 * inside / 300 / 144, abs=1e-3)
+
+
+def stays(c: complex, iterations: int) -> bool:
+    z = 0j
+    for _ in range(iterations):
+        z = z * z + c
+        if abs(z) > 2:
+            return False
+    return True
+
+
+def test_mandelbrot_deals_out_the_gpus_that_it_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    monkeypatch.setitem(sys.modules, "cupy", np)  # a stand-in
+    task = TaskDef(EXAMPLES / "task_mandelbrot.py")
+    assert task.pool_size == 2
+    assert task.setup is not None
+    assert task.setup(1)["device"] == "GPU 5"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
+
+
+def test_mandelbrot_counts_all_gpus_where_none_are_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setitem(sys.modules, "cupy", np)
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'GPU 0: A (UUID: x)'\necho 'GPU 1: B (UUID: y)'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert TaskDef(EXAMPLES / "task_mandelbrot.py").pool_size == 2
+
+
+def test_spectrum(run_example: RunExample) -> None:
+    found = run_example("spectrum")
+    pairs = list(itertools.product([100, 200, 300], range(16)))
+    assert list(zip(found["size"], found["trial"], strict=True)) == pairs
+    for row in (0, 20, 47):
+        size, trial = pairs[row]
+        matrix = np.random.default_rng([size, trial]).standard_normal((size, size))
+        values = np.linalg.eigvals((matrix + matrix.T) / math.sqrt(2 * size)).real.tolist()
+        assert found["largest"][row] == pytest.approx(max(values))
+        assert found["inner_half"][row] == sum(-1 < value < 1 for value in values) / size
+    semicircle = 1 / 3 + math.sqrt(3) / (2 * math.pi)
+    assert sum(found["inner_half"]) / 48 == pytest.approx(semicircle, abs=0.01)
+
+
+def test_relaxation(run_example: RunExample) -> None:
+    found = run_example("relaxation")
+    pairs = list(itertools.product([49, 29, 19], [1.0, 1.2, 1.4, 1.6, 1.8, 1.9]))
+    assert list(zip(found["size"], found["factor"], strict=True)) == pairs
+    assert found["middle"] == pytest.approx([0.25] * 18, abs=1e-3)  # by symmetry
+    assert found["sweeps"][15:] == [sweeps_needed(19, factor) for factor in (1.6, 1.8, 1.9)]
+
+
+def sweeps_needed(size: int, factor: float) -> int:
+    cells = [(i, j) for i in range(1, size + 1) for j in range(1, size + 1)]
+    cells.sort(key=lambda cell: sum(cell) % 2)  # one colour after the other
+    field = [[float(not i)] * (size + 2) for i in range(size + 2)]
+    for row in field[1:]:
+        row[0] = row[-1] = 0.0
+    sweeps, change = 0, 1.0
+    while change > 1e-6:
+        change = 0.0
+        for i, j in cells:
+            mean = (field[i - 1][j] + field[i + 1][j] + field[i][j - 1] + field[i][j + 1]) / 4
+            step = factor * (mean - field[i][j])
+            field[i][j] += step
+            change = max(change, abs(step))
+        sweeps += 1
+    return sweeps
+
+
+def test_pendulum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert psy_main(["--taskdir", str(EXAMPLES / "site"), "run", "pendulum"]) == 0
+    found = load_result("pendulum")
+    assert found["degrees"].tolist() == [*range(5, 180, 5)]
+    for degrees, longer_by in zip(found["degrees"], found["longer_by"], strict=True):
+        modulus = math.sin(math.radians(degrees) / 2)
+        assert longer_by + 1 == pytest.approx(2 / math.pi * ellipk(modulus**2))
+
+
+@pytest.mark.parametrize(
+    ("host", "scheduler"), [("login2", Slurm), ("laptop", ImmediateRun)], ids=str
+)
+def test_the_scheduler_of_the_site_depends_on_the_host(
+    monkeypatch: pytest.MonkeyPatch, host: str, scheduler: type[Scheduler]
+) -> None:
+    monkeypatch.setattr(platform, "node", lambda: host)
+    task = TaskDef(EXAMPLES / "site/task_pendulum.py")
+    assert isinstance(task.scheduler, scheduler)
+    assert task.max_jobs == 5
+    assert task.scheduler_args["account"] == "physics"

@@ -19,6 +19,12 @@ def test_a_conf_file_beside_the_task_directory_is_told(project) -> None:
     assert ran.err.count("is not read: it belongs beside the task files") == 1
 
 
+def test_a_conf_file_with_another_name_is_told(project) -> None:
+    project.task("one", GOOD)
+    (project.tasks / "psy_conf.py").write_text("max_jobs = 1")
+    assert "psy_conf.py is not read: psy-conf.py is written with '-'" in project.psy("run").err
+
+
 def test_a_conf_file_beside_the_task_files_is_no_slip(project) -> None:
     project.task("one", GOOD)
     (project.tasks / "psy-conf.py").write_text("max_jobs = 1")

@@ -40,15 +40,30 @@ def test_without_control_groups_there_is_no_limit(tmp_path):
     assert machine._cgroup_cores(tmp_path) is None
 
 
+@pytest.fixture
+def no_thread_variables(monkeypatch):
+    for name in machine.THREAD_VARIABLES:
+        monkeypatch.setenv(name, "")  # so that what is set is undone
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("no_thread_variables")
 def test_threads_are_shared_but_what_the_user_set_stays(monkeypatch):
-    for name in machine.THREAD_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
     machine.limit_threads(10**6)
-    assert os.environ["OMP_NUM_THREADS"] == "7"
-    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
-    for name in machine.THREAD_VARIABLES:
-        monkeypatch.setenv(name, "")  # so that it is undone
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "7"
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "others"), [("7", "7"), ("7,2", "7"), ("", "1")], ids=["one", "levels", "empty"]
+)
+@pytest.mark.usefixtures("no_thread_variables")
+def test_libraries_that_heed_the_variable_of_openmp_still_do(monkeypatch, asked, others):
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    machine.limit_threads(10**6)
+    assert os.environ["OMP_NUM_THREADS"] == asked
+    assert os.environ["OPENBLAS_NUM_THREADS"] == others
 
 
 def test_a_process_lives_until_it_ends():

@@ -14,7 +14,7 @@ pspace = Param(noise=noises) * Param(penalty=penalties) * Param(trial=range(6))
 file_dep = ["errors.npz"]
 
 
-def setup(proc_id):  # noqa: ARG001
+def setup(proc_id):
     errors = np.load("errors.npz")["errors"]
     old = {
         (noise, penalty, trial): error

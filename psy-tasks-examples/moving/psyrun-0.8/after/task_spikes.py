@@ -8,7 +8,7 @@ pspace = Param(current=[0.9, 1.1, 1.5]) * Param(leak=[0.5, 1.0]) * Param(noise=[
 overwrite_dirty = False
 
 
-def setup(proc_id):  # noqa: ARG001
+def setup(proc_id):
     rng = random.Random(1)
     return {"recorded": [rng.gauss(0, 1) for _ in range(1000)]}
 

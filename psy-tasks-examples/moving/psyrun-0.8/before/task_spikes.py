@@ -17,7 +17,7 @@ exclude_from_result = ["voltage"]
 recorded = []
 
 
-def setup(proc_id):  # noqa: ARG001
+def setup(proc_id):
     rng = random.Random(1)
     recorded.extend(rng.gauss(0, 1) for _ in range(1000))
 
