@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from command_pages import CommandPage, command_pages, program
@@ -66,15 +67,20 @@ class Commands(Generated):
 def _command(page: CommandPage) -> Iterator[str]:
     yield from (".. code-block:: text", "", f"    {page.title} {page.usage}", "")
     for paragraph in page.paragraphs:
-        yield from (paragraph, "")
+        yield from (_with_literals(paragraph), "")
     for names, help_text in page.options:
-        yield from (f"``{names}``", f"    {help_text}", "")
+        yield from (f"``{names}``", f"    {_with_literals(help_text)}", "")
     if page.examples:
         yield from (".. code-block:: text", "")
         widest = max(len(example) for example in page.examples)
         for example, meaning in page.examples.items():
             yield f"    {example:{widest}}  {meaning}"
         yield ""
+
+
+def _with_literals(text: str) -> str:
+    """Mark options and quoted words; else a dash is made of two hyphens."""
+    return re.sub(r"(?<!\S)(-{1,2}[a-z][\w-]*)", r"``\1``", text.replace("`", "``"))
 
 
 class ExitCodes(Generated):
