@@ -48,7 +48,8 @@ class Cause:
 def group(found: Iterable[Failure]) -> list[Cause]:
     """Group failures by type and by the innermost line of the user's code.
 
-    Deaths of processes without such a line are told apart by how they died.
+    Deaths of processes without such a line are told apart by how they died. Rows that took too
+    long are one cause for each file, as the line that they were at then is any of a loop.
 
     Returns
     -------
@@ -60,6 +61,8 @@ def group(found: Iterable[Failure]) -> list[Cause]:
         kind, place = (str(failure.error.get(name, "")) for name in ("type", "place"))
         if kind == "ProcessDied" and not place:
             place = str(failure.error.get("message"))
+        if kind == "Timeout":
+            place = place.rpartition(":")[0]
         causes.setdefault((failure.row is None, kind, place), Cause(failure)).add(failure)
     return sorted(causes.values(), key=lambda cause: -cause.count)
 

@@ -19,6 +19,11 @@ def test_failures_of_one_type_and_place_are_one_cause():
     assert [(cause.count, cause.rows) for cause in found] == [(2, [1, 4]), (1, [5])]
 
 
+def test_rows_that_hang_in_one_file_are_one_cause_wherever_in_a_loop_they_were():
+    found = group([failure(row, "Timeout", f"x:{20 + row}") for row in range(3)])
+    assert [cause.rows for cause in found] == [[0, 1, 2]]
+
+
 def test_the_most_frequent_cause_is_the_first_and_the_first_row_its_example():
     found = group([failure(0, "A"), failure(1, "B"), failure(2, "B"), failure(3, "C")])
     assert [cause.example.row for cause in found] == [1, 0, 3]
