@@ -31,7 +31,7 @@ CHECKS = (
     ("ruff", "check"),
     ("mypy",),
 )
-DOCS = ("sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+DOCS = ("sphinx", "-E", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
 
 
 def main(arguments: list[str]) -> int:

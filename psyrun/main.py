@@ -64,7 +64,8 @@ class ExitCode(IntEnum):
 def psy(ctx: click.Context, taskdir: Path, *, debug: bool) -> None:
     """Evaluate a function over a parameter space, and never lose a row.
 
-    A task is a file psy-tasks/task_<name>.py that sets pspace and execute.
+    A task is a file psy-tasks/task_<name>.py that sets pspace, the parameter space, and defines
+    execute, the function. psy new-task writes one to start from.
     """
     ctx.obj = Options(taskdir, debug, *(ctx.obj or ()))
 
@@ -72,8 +73,8 @@ def psy(ctx: click.Context, taskdir: Path, *, debug: bool) -> None:
 psy.add_sections(
     {
         "Evaluate": (new_task, test, run, kill),
-        "See how tasks are": (list_tasks, status, errors, logs, diff),
-        "Take results": (show, export, merge, verify),
+        "Watch": (list_tasks, status, errors, logs, diff),
+        "Use results": (show, export, merge, verify),
         "Tidy up, set up": (clean, completion),
     }
 )

@@ -57,7 +57,7 @@ def new_task(obj: Options, name: str, scheduler: str) -> int:
 )
 @click.option("--pdb", is_flag=True, help="Go into the debugger where it raises.")
 @click.option(
-    "--as-run", is_flag=True, help="Take the parameter space and the code of the last run."
+    "--as-run", is_flag=True, help="Evaluate it as the last run did: its space, its code."
 )
 @TASKDIR
 @TASKS
@@ -99,7 +99,7 @@ def test(
     help="Tell what would be done and why, show job scripts, and change nothing.",
 )
 @click.option(
-    "--wait", is_flag=True, help="Stay until jobs elsewhere have ended, and show progress."
+    "--wait", is_flag=True, help="Stay until jobs on a cluster have ended, and show progress."
 )
 @TASKDIR
 @TASKS
@@ -137,7 +137,7 @@ def run(
 @TASKS
 @click.pass_obj
 def kill(obj: Options, tasks: Sequence[str]) -> int:
-    """End the jobs of tasks, and no others."""
+    """End the jobs of tasks; rows that are finished stay."""
     from psyrun.commands.upkeep import kill_tasks
 
     return kill_tasks(obj, tasks)

@@ -58,7 +58,7 @@ def status(  # noqa: PLR0913 - one for each option
     exit_code: bool,
     as_json: bool,
 ) -> int:
-    """Tell how far tasks are.
+    """Tell how far tasks are: running, stale, failed, up to date.
 
     With --json also what each run was made with.
     """

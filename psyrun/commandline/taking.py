@@ -38,8 +38,8 @@ from psyrun.commands.options import Options
 def show(obj: Options, /, task: str, *, columns: str | None, **view: Any) -> int:
     """Show some rows of a result, and each column in short.
 
-    Also while it runs, or if rows failed. TASK may also be a work directory or a result file.
-    No task file is run.
+    Also while it runs, or if rows failed. TASK may also be a work directory, such
+    as psy-work/fit, or a result file. No task file is run.
     """
     from psyrun.commands.showing import View, show_results
 
@@ -65,7 +65,7 @@ def export(obj: Options, task: str, file: Path, *, force: bool) -> int:
 
     The extension of FILE chooses the format. .csv, .xlsx and .parquet are tables of the rows
     that are done, .json is a list of them; .nc and .zarr hold labelled arrays. TASK may also
-    be a work directory or a result file. No task file is run.
+    be a work directory, such as psy-work/fit, or a result file. No task file is run.
     """
     from psyrun.commands.showing import export_results
 
@@ -76,7 +76,7 @@ def export(obj: Options, task: str, file: Path, *, force: bool) -> int:
     cls=Command,
     examples={
         "psy merge psy-work/fit fit.h5": "the rows that are done, as HDF5",
-        "psy merge --virtual psy-work/fit fit.h5": "without a copy of them",
+        "psy merge --virtual psy-work/fit a.h5": "without a copy of them",
     },
 )
 @click.option(

@@ -7,13 +7,11 @@ from typing import Any
 
 from psyrun.exceptions import ExtraError
 
-__all__ = ["INSTALL", "need"]
-
-INSTALL = "pip install 'psyrun[frames]'"
+__all__ = ["need"]
 
 
 def need(module: str, what: str) -> Any:
-    """Import a library that comes with ``psyrun[frames]``.
+    """Import a library of the extra ``frames``, which gives all of them at once.
 
     Parameters
     ----------
@@ -30,4 +28,5 @@ def need(module: str, what: str) -> Any:
     try:
         return import_module(module)
     except ImportError as err:
-        raise ExtraError(f"{what} needs {module} ({err}); install it: {INSTALL}") from err
+        message = f"{what} needs {module} ({err}); install it: python -m pip install {module}"
+        raise ExtraError(message) from err

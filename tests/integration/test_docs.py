@@ -14,8 +14,8 @@ other in one. What a block is follows from its language, and from a comment righ
 ``.. system: KIND``     a fake batch system is there for the rest of the page
 ======================  ==================================================================
 
-Durations and points in time may be others than in the page. ``...`` stands for anything, but
-not for everything: some text of each output has to be there.
+Durations, points in time and the number of row processes may be others than in the page. ``...``
+stands for anything, but not for everything: some text of each output has to be there.
 """
 
 import contextlib
@@ -62,6 +62,9 @@ MAY_SKIP = (
 
 DURATION = re.compile(r" *\b\d[\d.]*(e-\d+)? (us|ms|s|min|h|d)\b( \d+ (s|min|h)\b)?")
 MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\+00:00|Z)?")
+
+PROCESSES = re.compile(r"\bon \d+ row process(es)?\b")
+"""As many as the machine has cores."""
 
 DIRECTIVE = re.compile(r"\.\. code-block:: *(?P<language>\S*)")
 MARKER = re.compile(r"\.\. (?P<verb>file|edit|copy|skip|system): (?P<argument>.+)")
@@ -122,6 +125,7 @@ def indented(lines: list[str], margin: int) -> str:
 def normal(text: str) -> str:
     """Put durations and points in time out of the way."""
     text = DURATION.sub(" <duration>", MOMENT.sub("<moment>", text))
+    text = PROCESSES.sub("on <n> row processes", text)
     return "".join(f"{line.rstrip()}\n" for line in text.strip("\n").splitlines())
 
 
