@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from psyrun.files import disk_errors, remove_temporary
+from psyrun.files import TEMPORARY, disk_errors, remove_temporary
 
 _JOB = re.compile(r"\d+-\d+")
 _ROWS = re.compile(r"\d+-\d+(\.rows)?(\.\d+)?\.\w+")
 _JOURNAL = re.compile(r"\d+-\d+\.\d+\.part")
+_RESULT = re.compile(r"result\.\w+")
 _MOST_GAP = 4
 """So many journals in a row may have been removed by hand and those behind are found still."""
 
@@ -246,6 +247,23 @@ class Workdir:
             self.out_folder,
             self.log_folder,
         )
+
+    def own(self) -> list[Path]:
+        """List what Psyrun has made right below the folder, and nobody else.
+
+        Empty if the folder is no work directory: without `run.json` and without the folders
+        that come before it.
+        """
+        begun = self.snapshots_folder.is_dir() and self.codes_folder.is_dir()
+        if not (begun or self.run_file.exists()):
+            return []
+        fixed = {self.run_file, self.lock_file, self.holder_file, self.file_digests}
+        known = {*fixed, *self.folders(), self.claims_folder}
+        return [
+            path
+            for path in sorted(self.root.iterdir())
+            if path in known or _RESULT.fullmatch(path.name) or path.name.startswith(TEMPORARY)
+        ]
 
     def tidy(self) -> None:
         """Remove unfinished files; only for who holds the lock while no job runs."""

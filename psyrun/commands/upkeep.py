@@ -4,7 +4,7 @@ import contextlib
 import errno
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from psyrun.files import disk_errors
 from psyrun.jobwords import jobs_text
 from psyrun.locks import CheckHeld, is_local, read_holder
 from psyrun.run import holding
-from psyrun.runfile import RunFile, read_run_file
+from psyrun.runfile import Result, RunFile, read_run_file
 from psyrun.scheduler import Scheduler, scheduler_errors
 from psyrun.submitted import Seen, queue_for, scheduler_named
 from psyrun.taskfiles import PREFIX, suggestion
@@ -51,20 +51,41 @@ def clean_tasks(options: Options, names: Sequence[str], *, yes: bool) -> int:
 
 
 def _clean(name: str, workdir: Workdir, taskdir: Path, *, yes: bool) -> bool:
-    sizes = []
-    for path in workdir.root.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # a job may be at it
-            if path.is_file():
-                sizes.append(path.stat().st_size)
-    verb = "removed" if yes else "would remove"
     result = _read_run_file(workdir, name).result
+    own = _own_files(workdir, result)
+    if not own and any(workdir.root.iterdir()):
+        raise TaskError(
+            f"{name}: {workdir.root} is no work directory, as it has no "
+            f"{workdir.run_file.name}; nothing is removed there"
+        )
+    sizes = list(_sizes(own))
     if yes:
         _remove(name, workdir, taskdir)
+    verb = "removed" if yes else "would remove"
     click.echo(f"{name}: {verb} {workdir.root} ({len(sizes):,} files, {size_text(sum(sizes))})")
     if result and not Path(result.file).is_relative_to(workdir.root):
         note = ", but holds no rows itself: it is virtual" if result.is_virtual else ""
         click.echo(f"{name}: {result.file} stays{note}")
+    for path in sorted({*workdir.root.iterdir()} - {*own}) if workdir.root.exists() else ():
+        click.echo(f"{name}: {path} stays: it is by no run of the task")
     return True
+
+
+def _own_files(workdir: Workdir, result: Result | None) -> list[Path]:
+    """List what is right below a work directory and by Psyrun, a result of any name too."""
+    own = workdir.own()
+    named = [path for path in workdir.root.iterdir() if result and path == Path(result.file)]
+    return [*own, *(path for path in named if own and path not in own)]
+
+
+def _sizes(paths: Iterable[Path]) -> Iterator[int]:
+    """Tell the sizes of all files in some folders, and of some files."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):  # a job may be at it
+            if path.is_dir() and not path.is_symlink():
+                yield from _sizes(path.iterdir())
+            else:
+                yield path.lstat().st_size
 
 
 def _read_run_file(workdir: Workdir, name: str) -> RunFile:
@@ -84,9 +105,11 @@ def _remove(name: str, workdir: Workdir, taskdir: Path) -> None:
             raise TaskError(f"{name}: {size} queued or running; end them with: psy kill {name}")
         check_held()
         with disk_errors(workdir.root, "remove"):
-            for path in workdir.root.iterdir():
-                if path not in (workdir.lock_file, workdir.holder_file):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            for path in _own_files(workdir, file.result):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path not in (workdir.lock_file, workdir.holder_file):
+                    path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # a run that started meanwhile keeps its files
         workdir.root.rmdir()
 

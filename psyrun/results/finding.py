@@ -118,7 +118,8 @@ def _of_task(workdir: Workdir) -> Results:
     name, run = file.task, file.last
     if run is None:
         raise WorkdirError(
-            f"the task {name!r} was never run from {Path.cwd()}; run it with: psy run {name}"
+            f"the task {name!r} was never run; run it with: psy run {name} (there is nothing "
+            f"in {workdir.root.absolute()})"
         )
     path = _standing(workdir, file)
     if path is not None and file.result is not None:

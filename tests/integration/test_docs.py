@@ -14,8 +14,8 @@ other in one. What a block is follows from its language, and from a comment righ
 ``.. system: KIND``     a fake batch system is there for the rest of the page
 ======================  ==================================================================
 
-Durations, points in time and the number of row processes may be others than in the page. ``...``
-stands for anything, but not for everything: some text of each output has to be there.
+Durations, points in time and the number of row processes may be others than in the page.
+``...`` stands for anything, but not for everything: some text of each output has to be there.
 """
 
 import contextlib

@@ -122,3 +122,51 @@ def test_a_kept_result_is_not_replaced_by_another(project) -> None:
         project.psy("run")
     kept = sorted(Path(old.parent).glob("result.kept-*.pkl"))
     assert [pickle.loads(path.read_bytes())["a"] for path in kept] == [["first"], ["second"]]
+
+
+def test_clean_leaves_what_psyrun_has_not_made(project) -> None:
+    project.task("one", GOOD)
+    project.psy("run")
+    root = project.workdir("one")
+    (root / "notes.txt").write_text("mine")
+    (root / "result.kept-1.pkl").write_text("from before")
+    shown = project.psy("clean", "one").out
+    ran = project.psy("clean", "--yes", "one")
+    for out in (shown, ran.out):
+        assert "psy-work/one/notes.txt stays: it is by no run of the task" in out
+    assert sorted(path.name for path in root.iterdir()) == ["notes.txt", "result.kept-1.pkl"]
+
+
+def test_clean_refuses_a_folder_that_is_no_work_directory(project) -> None:
+    """As where `workdir` is the project's own folder."""
+    project.task("src", f"workdir = '.'\n{GOOD}")
+    (project.root / "src" / "out").mkdir(parents=True)
+    (project.root / "src" / "out" / "thesis.txt").write_text("mine")
+    ran = project.psy("clean", "--yes", "src")
+    assert ran.code == 1
+    assert "src is no work directory, as it has no run.json" in ran.err
+    assert (project.root / "src" / "out" / "thesis.txt").exists()
+
+
+def test_clean_follows_no_link_out_of_the_folder(project) -> None:
+    project.task("one", GOOD)
+    project.psy("run")
+    elsewhere = project.root / "elsewhere"
+    project.workdir("one").joinpath("log").rename(elsewhere)
+    project.workdir("one").joinpath("log").symlink_to(elsewhere)
+    (elsewhere / "mine.txt").write_text("mine")
+    assert project.psy("clean", "--yes", "one").code == 0
+    assert (elsewhere / "mine.txt").exists()
+    assert not project.workdir("one").exists()
+
+
+def test_a_work_directory_may_be_a_link_and_stays_one(project) -> None:
+    project.task("one", GOOD)
+    elsewhere = project.root / "scratch"
+    elsewhere.mkdir()
+    (project.root / "psy-work").mkdir()
+    project.workdir("one").symlink_to(elsewhere)
+    assert project.psy("run").code == 0
+    (elsewhere / "mine.txt").write_text("mine")
+    assert project.psy("clean", "--yes", "one").code == 0
+    assert [path.name for path in elsewhere.iterdir()] == ["mine.txt"]
