@@ -1,20 +1,22 @@
 """Own the result file: whether it stands, what may be replaced, and its writing."""
 
+import contextlib
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
-from psyrun.exceptions import StoreError, TaskWarning
+from psyrun.exceptions import StoreError, TaskWarning, WorkdirError
 from psyrun.files import crc32, disk_errors
 from psyrun.merge import Merger, ParameterColumn, SpaceColumns
 from psyrun.partial import save_whole
 from psyrun.pspace import ParameterSpace
-from psyrun.runfile import Result
+from psyrun.runfile import Result, RunFile, read_run_file
 from psyrun.store import Store
 from psyrun.store.arraystore import ArrayStore
 from psyrun.store.base import Labelled
+from psyrun.workdir import Workdir
 
 
 def check_parameters(store: Store, space: ParameterSpace, exclude: Sequence[str]) -> None:
@@ -97,12 +99,33 @@ def check_target(store: Store, path: Path, known: Result | None = None) -> None:
         )
 
 
-def keep_unknown(path: Path) -> None:
-    """Put what is in the way of a first result aside, and warn of that.
+def check_not_shared(path: Path, workdir: Workdir) -> None:
+    """Make sure that no other task has its result at a path.
+
+    Raises
+    ------
+    StoreError
+        If one beside this task's work directory does.
+    """
+    if path.parent == workdir.root:
+        return
+    for other in workdir.root.parent.glob("*/run.json"):
+        with contextlib.suppress(WorkdirError):  # it is told when that task has its turn
+            file = read_run_file(Workdir(other.parent), other.parent.name)
+            place = file.last and Path(file.last.folder, file.last.resultfile)
+            if other.parent != workdir.root and place == path.absolute():
+                raise StoreError(
+                    f"{path} is the result of the task {file.task!r}; set another resultfile"
+                )
+
+
+def keep_unknown(path: Path, file: RunFile) -> None:
+    """Put what is in the way of a result aside if no run of the task made it, and warn.
 
     Results of psyrun 0.8 have the same place, and may be all that is left of long work.
     """
-    if not path.exists():
+    known = [run.resultfile for run in file.runs] + ([file.result.file] if file.result else [])
+    if not path.exists() or str(path) in known:
         return
     names = (path.with_name(f"{path.stem}.kept-{n}{path.suffix}") for n in count(1))
     kept = next(name for name in names if not name.exists())

@@ -137,10 +137,11 @@ def by_rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Trace]]:
 
 @pytest.mark.parametrize("command", A_JOB)
 def test_one_more_job_costs_so_many_operations_and_no_more(by_jobs, command):
+    by_chance = 2 / (JOBS[2] - JOBS[1])  # a second may pass, and a file is looked at again
     for (name, cost), bound in zip(COSTS.items(), A_JOB[command], strict=True):
         growth = grown(by_jobs[command], cost)
         assert growth.is_linear, (name, growth)
-        assert growth.slope(JOBS) <= bound, (name, growth)
+        assert growth.slope(JOBS) <= bound + by_chance, (name, growth)
 
 
 @pytest.mark.parametrize("command", A_JOB)

@@ -170,3 +170,23 @@ def test_a_work_directory_may_be_a_link_and_stays_one(project) -> None:
     (elsewhere / "mine.txt").write_text("mine")
     assert project.psy("clean", "--yes", "one").code == 0
     assert [path.name for path in elsewhere.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("file", ["r.pkl", "psy-work/one/result.pkl"])
+def test_two_tasks_do_not_share_a_result(project, file: str) -> None:
+    project.task("one", f"resultfile = {file!r}\n{GOOD}")
+    project.task("two", f"resultfile = {file!r}\npspace = Param(b=[7])\ndef execute(b): pass\n")
+    ran = project.psy("run")
+    assert ran.code == 1
+    assert f"{file} is the result of the task 'one'; set another resultfile" in ran.err
+    assert pickle.loads((project.root / file).read_bytes())["y"] == [1, 4, 9]
+    assert project.psy("run", "one").code == 0
+
+
+def test_a_saved_result_is_not_replaced_by_that_of_another_task(project) -> None:
+    project.task("one", f"resultfile = 'best.pkl'\n{GOOD}")
+    (project.root / "best.pkl").write_bytes(pickle.dumps({"a": ["saved"]}))
+    assert "it is kept as best.kept-1.pkl" in project.psy("run").err
+    assert project.psy("run", "--force").err.count("kept") == 0
+    kept = pickle.loads((project.root / "best.kept-1.pkl").read_bytes())
+    assert kept == {"a": ["saved"]}
