@@ -7,6 +7,7 @@ from their message alone, so they survive pickling.
 __all__ = [
     "DamagedError",
     "ExtraError",
+    "HeldError",
     "IneffectiveExcludeWarning",
     "JobsRunningWarning",
     "LockedError",
@@ -19,6 +20,7 @@ __all__ = [
     "TaskError",
     "TaskWarning",
     "TaskWorkdirDirtyWarning",
+    "Terminated",
     "UnansweredError",
     "WorkdirError",
 ]
@@ -50,6 +52,10 @@ class DamagedError(WorkdirError):
 
 class LockedError(PsyrunError, RuntimeError):
     """Another process holds the task."""
+
+
+class HeldError(LockedError):
+    """Another process holds what is wanted; the message says which, and since when."""
 
 
 class StoreError(PsyrunError, ValueError):
@@ -86,3 +92,7 @@ class TaskWorkdirDirtyWarning(TaskWarning):
 
 class IneffectiveExcludeWarning(TaskWarning):
     """A name to exclude from the results does not occur in them."""
+
+
+class Terminated(BaseException):
+    """SIGTERM came; raised wherever the program is, so that everything is put in order."""

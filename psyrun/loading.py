@@ -27,7 +27,7 @@ from importlib.util import decode_source
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from psyrun.exceptions import TaskError
+from psyrun.exceptions import TaskError, Terminated
 
 _STANDARD_LIBRARY = Path(os.__file__).parent.resolve()
 _OWN_PACKAGE = Path(__file__).parent.resolve()
@@ -92,7 +92,7 @@ def run_module(name: str, path: Path, source: bytes | None = None) -> ModuleType
             sys.modules.pop(name, None)
         else:
             sys.modules[name] = earlier
-        if isinstance(err, KeyboardInterrupt):
+        if isinstance(err, (KeyboardInterrupt, Terminated)):
             raise
         raise TaskError(f"{_place(err, path)}: {type(err).__name__}: {_text(err)}") from err
     return module

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psyrun import machine
-from psyrun.exceptions import LockedError, TaskWarning, WorkdirError
+from psyrun.exceptions import HeldError, LockedError, TaskWarning, WorkdirError
 from psyrun.files import clock_at, disk_errors, read_record, unfinished, write_record
 from psyrun.units import duration
 
@@ -72,9 +72,11 @@ def locked(lock: Path, note: Path, title: str, patience: float = 0.0) -> Iterato
 
     Raises
     ------
+    HeldError
+        If another process holds it; the message says which, and since when.
     LockedError
-        If another process holds it; the message says which, and since when. Also at the end, if
-        the lock was lost while it should have been held, and nothing else went wrong.
+        At the end, if the lock was lost while it should have been held, and nothing else went
+        wrong.
     WorkdirError
         If the files cannot be written.
 
@@ -176,7 +178,7 @@ def _acquire(
             _remove_stale(lock, marker)
     if not _wait(lease, patience):
         holder = _described(note, _read_marker(lock))
-        raise LockedError(f"{title} is held by {_in_words(holder)}")
+        raise HeldError(f"{title} is held by {_in_words(holder)}")
 
 
 def _take(lease: "SoftFileLease") -> bool:

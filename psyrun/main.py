@@ -20,7 +20,7 @@ from psyrun.commandline.taking import export, merge, show, verify
 from psyrun.commandline.upkeep import clean, completion
 from psyrun.commands.messages import describe, show_error, show_warning
 from psyrun.commands.options import Options
-from psyrun.exceptions import TaskWarning
+from psyrun.exceptions import TaskWarning, Terminated
 from psyrun.version import __version__
 
 
@@ -80,10 +80,6 @@ psy.add_sections(
 )
 
 
-class Terminated(BaseException):
-    """SIGTERM came; raised wherever the program is, so that everything is put in order."""
-
-
 def psy_main(argv: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit code.
 
@@ -108,9 +104,9 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
             err.show()
             return ExitCode.FAILED
         except (KeyboardInterrupt, click.Abort):
-            return _interrupted(ExitCode.INTERRUPTED)
+            return _interrupted(ExitCode.INTERRUPTED, arguments)
         except Terminated:
-            return _interrupted(ExitCode.TERMINATED)
+            return _interrupted(ExitCode.TERMINATED, arguments)
         except Exception as err:  # the boundary: here errors become messages
             if debug:
                 raise
@@ -129,8 +125,10 @@ def _nobody_reads() -> bool:
     return False
 
 
-def _interrupted(code: ExitCode) -> ExitCode:
-    click.echo("interrupted; finished rows are kept, go on with the same command", err=True)
+def _interrupted(code: ExitCode, arguments: Sequence[str]) -> ExitCode:
+    runs = next((word for word in arguments if word in psy.commands), None) == "run"
+    more = "; finished rows are kept, go on with the same command" if runs else ""
+    click.echo(f"interrupted{more}", err=True)
     return code
 
 

@@ -211,7 +211,7 @@ def load(folder: Path, *, verify: bool = False) -> ParameterSpace:
     try:
         return _decode_node(structure["space"], folder)
     except (FileNotFoundError, KeyError, TypeError) as err:
-        raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
+        raise _damage(folder / _SPACE) from err
 
 
 def check(folder: Path) -> None:
@@ -251,16 +251,24 @@ def _structure(folder: Path) -> dict[str, Any]:
             )
         digest = Snapshot(structure).digest()
     except (FileNotFoundError, KeyError, TypeError) as err:
-        raise WorkdirError(f"the snapshot {folder} is damaged ({err}); run again") from err
+        raise _damage(folder / _SPACE) from err
     if digest != folder.name:
-        raise WorkdirError(f"{path} is damaged; run the task again")
+        raise _damage(path)
     return cast("dict[str, Any]", structure)
+
+
+def _damage(path: Path) -> WorkdirError:
+    """Say that a file is damaged or not there, and what to do."""
+    return WorkdirError(
+        f"{path} is damaged or not there; remove the folder {path.parent}, and run the task "
+        "again, which writes it anew"
+    )
 
 
 def _refuse_damaged(structure: dict[str, Any], folder: Path) -> None:
     damaged = next(_damaged(structure, folder), None)
     if damaged is not None:
-        raise WorkdirError(f"{damaged} is damaged; run the task again")
+        raise _damage(damaged)
 
 
 def _damaged(structure: dict[str, Any], folder: Path) -> Iterator[Path]:
@@ -346,7 +354,7 @@ def _verified(folder: Path, entry: dict[str, str]) -> bytes:
     with disk_errors(path, "read"):
         data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise WorkdirError(f"{path} is damaged; run the task again")
+        raise _damage(path)
     return data
 
 

@@ -15,7 +15,13 @@ CONF_MODULE = "psy_conf"
 """The name of the module that `psy-conf.py` is run as."""
 
 PREFIX = "task_"
+NAME_RULE = "it begins with a letter, a digit or '_'; after that '-' and '.' may stand too"
 _NAME = re.compile(r"\w[\w.-]*")
+
+
+def is_name(name: str) -> bool:
+    """Tell whether a task may be called so."""
+    return _NAME.fullmatch(name) is not None
 
 
 def find_task_files(taskdir: str | os.PathLike[str]) -> dict[str, Path]:
@@ -33,17 +39,21 @@ def find_task_files(taskdir: str | os.PathLike[str]) -> dict[str, Path]:
                 f"there is no folder {folder}, but there are task files right here; "
                 "go to the folder above, or say: psy --taskdir . ..."
             )
+        if folder.exists():
+            raise TaskError(f"{folder} is a file, not a folder with task files; rename it")
+        for above in folder.parent.parents:
+            if (above / folder.name).is_dir():
+                raise TaskError(f"there is no folder {folder}, but one in {above}; go there")
         raise TaskError(
             f"there is no folder {folder}; go to the project's folder, name another with "
             "--taskdir, or make a first task with: psy new-task NAME"
         )
     files: dict[str, Path] = {}
-    for path in sorted(folder.glob(f"{PREFIX}*.py")):
+    for path in sorted(path for path in folder.glob(f"{PREFIX}*.py") if not path.is_dir()):
         name = declared(path, "name") or name_from(path)
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             warnings.warn(
-                f"{str(path)!r} is left out, as {name!r} is no name for a task; rename it with "
-                "letters, digits, '_', '-' and '.'",
+                f"{str(path)!r} is left out, as {name!r} is no name for a task: {NAME_RULE}",
                 TaskWarning,
                 stacklevel=2,
             )

@@ -3,11 +3,15 @@
 import click
 
 from psyrun.commands.options import Options
+from psyrun.commands.turns import note_no_tasks
 from psyrun.taskfiles import find_task_files
 
 
 def list_names(options: Options) -> int:
     """Print the name of each task."""
-    for name in find_task_files(options.taskdir):
+    names = find_task_files(options.taskdir)
+    if not names:
+        note_no_tasks(options)
+    for name in names:
         click.echo(name)
     return 0

@@ -83,10 +83,15 @@ def _log_of(workdir: Workdir, run: Run, job: str) -> Path:
 
 
 def _newest(workdir: Workdir, run: Run) -> Path | None:
-    """Find the log of a run that was written to last."""
-    logs = [(path, path.stat()) for path in workdir.log_folder.glob(f"{run.number}-*.log")]
-    newest = max(logs, key=lambda log: (log[1].st_size > 0, log[1].st_mtime_ns), default=None)
-    return newest and newest[0]
+    """Find the log of a run that was written to last, that of a job before all others."""
+    logs = [*workdir.log_folder.glob(f"{run.number}-*.log")]
+    of_no_job = (workdir.merge_log(run.number), workdir.worker_log(run.number))
+
+    def newness(path: Path) -> tuple[bool, bool, int]:
+        found = path.stat()
+        return found.st_size > 0, path not in of_no_job, found.st_mtime_ns
+
+    return max(logs, key=newness, default=None)
 
 
 class _Running:

@@ -1,10 +1,14 @@
 """Own how messages look: errors and warnings on standard error, colour on a terminal only."""
 
+import errno
 import os
+from typing import cast
 
 import click
 
-from psyrun.exceptions import PsyrunError
+from psyrun.exceptions import HeldError, PsyrunError
+
+_FAILING = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EPIPE)
 
 
 def show_error(message: str) -> None:
@@ -31,8 +35,18 @@ def coloured(word: str, colour: str) -> str:
     return word if os.environ.get("NO_COLOR") else click.style(word, fg=colour)
 
 
+def is_of_output(err: BaseException) -> bool:
+    """Tell whether it is standard output that fails: then nothing more can be told."""
+    full = isinstance(err, OSError) and err.errno in _FAILING and err.filename is None
+    return full and not isinstance(err, PsyrunError)
+
+
 def describe(err: BaseException) -> str:
     """Put an exception in words: Psyrun's own as they are, others with their type."""
+    if isinstance(err, HeldError):
+        return f"{err}; wait for it, or end it with psy kill"
     if isinstance(err, PsyrunError):
         return str(err)
+    if is_of_output(err):
+        return f"cannot write to standard output: {cast('OSError', err).strerror}"
     return f"{type(err).__name__}: {err} (psy --debug shows where)"

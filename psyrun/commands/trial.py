@@ -161,6 +161,11 @@ def _try_row(trial: Trial, wish: Wish) -> bool:
         seconds = time.perf_counter() - began
     click.echo("gives")
     _show(result)
+    for both in assignment.keys() & result.keys():
+        show_warning(
+            f"{task.name}: {both!r} is a parameter too; its column in the result has what "
+            "execute returns, not the parameter's values"
+        )
     click.echo(f"in {duration(seconds)}; {_estimate(task, size, seconds)}")
     local = (trial.image or task.code()).modules
     return check_store(task, assignment | result, local) and check_space(task, trial.space)

@@ -1,17 +1,17 @@
 """Own the way commands go through tasks, one after the other; run no task file."""
 
-import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from psyrun.commands.messages import describe, show_error, show_note
+from psyrun.commands.messages import describe, is_of_output, show_error, show_note
 from psyrun.commands.options import Options
 from psyrun.exceptions import PsyrunError, TaskError
-from psyrun.taskfiles import find_task_files, suggestion, workdir_root
+from psyrun.taskfiles import CONF, find_task_files, suggestion, workdir_root
 from psyrun.workdir import Workdir
 
 _Item = TypeVar("_Item")
+_MOST_NAMES = 3
 
 
 def in_turn(options: Options, items: Iterable[_Item], action: Callable[[_Item], bool]) -> int:
@@ -24,23 +24,22 @@ def in_turn(options: Options, items: Iterable[_Item], action: Callable[[_Item], 
         try:
             ok = action(item) and ok
         except (PsyrunError, OSError) as err:
-            if options.debug or _is_of_output(err):
+            if options.debug or is_of_output(err):
                 raise
             show_error(describe(err))
             ok = False
     return int(not ok)
 
 
-def _is_of_output(err: PsyrunError | OSError) -> bool:
-    """Tell whether it is standard output that fails: then nothing more can be told."""
-    if isinstance(err, PsyrunError) or not isinstance(err, OSError):
-        return False
-    full = err.errno in (errno.ENOSPC, errno.EIO, errno.EBADF) and err.filename is None
-    return full or isinstance(err, BrokenPipeError)  # of which nobody reads on
-
-
 def note_no_tasks(options: Options) -> None:
-    """Say how to make a first task."""
+    """Say how to make a first task, or how files have to be called to be task files."""
+    others = [path.name for path in options.taskdir.glob("*.py") if path.name != CONF]
+    if others:
+        show_note(
+            f"there are no tasks in {options.taskdir}: task files are called task_<name>.py, "
+            f"and there is {', '.join(sorted(others)[:_MOST_NAMES])}"
+        )
+        return
     show_note(f"there are no tasks in {options.taskdir}; make one with: psy new-task NAME")
 
 

@@ -22,7 +22,7 @@ from psyrun.run import holding
 from psyrun.runfile import Result, RunFile, read_run_file
 from psyrun.scheduler import Scheduler, scheduler_errors
 from psyrun.submitted import Seen, queue_for, scheduler_named
-from psyrun.taskfiles import PREFIX, suggestion
+from psyrun.taskfiles import NAME_RULE, PREFIX, is_name, name_from, suggestion
 from psyrun.units import size_text
 from psyrun.workdir import Workdir
 
@@ -167,7 +167,12 @@ def _end_jobs(name: str, seen: Seen, scheduler: Scheduler) -> None:
 
 def _end_holder(name: str, workdir: Workdir, holder: dict[str, Any]) -> None:
     """End the command that holds a task, and wait until it has let go."""
-    asked = machine.terminate(holder["process"], holder["start"])
+    try:
+        asked = machine.terminate(holder["process"], holder["start"])
+    except PermissionError as err:
+        raise TaskError(
+            f"{name} is run by another user (process {holder['process']}), who alone can end it"
+        ) from err
     click.echo(f"{name}: {'ended' if asked else 'just over:'} process {holder['process']}")
     _wait_until(lambda: read_holder(workdir.lock_file, workdir.holder_file) != holder)
 
@@ -181,8 +186,9 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 
 def write_task_file(taskdir: Path, name: str, scheduler: str) -> int:
     """Write a task file that runs as it is."""
-    if not name.isidentifier():
-        raise click.UsageError(f"{name!r} is no name for a task; use letters, digits and _")
+    name = name_from(Path(name)) if name.startswith(PREFIX) else name.removesuffix(".py")
+    if not is_name(name):
+        raise click.UsageError(f"{name!r} is no name for a task: {NAME_RULE}")
     module, _, cls = scheduler.rpartition(".")
     if not module and cls not in SCHEDULERS:
         close = suggestion(cls, sorted(SCHEDULERS))

@@ -61,7 +61,9 @@ class ImmediateRun(Scheduler):
                 )
         except OSError as err:
             lifeline.close()
-            raise SchedulerError(f"cannot start {args[0]}: {err.strerror}") from err
+            raise SchedulerError(
+                f"cannot start {args[0]}: {err.strerror}; the setting python says what to start"
+            ) from err
         jobid = str(process.pid)
         self._processes[jobid] = process
         self._lifelines[jobid] = lifeline

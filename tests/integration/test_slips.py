@@ -1,11 +1,14 @@
 """What newcomers do by mistake is told in their words, and costs them nothing."""
 
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import until
 
 FULL = Path("/dev/full")
 GOOD = "pspace = Param(a=[1, 2, 3])\ndef execute(a):\n    return {'y': a * a}\n"
@@ -190,3 +193,93 @@ def test_a_saved_result_is_not_replaced_by_that_of_another_task(project) -> None
     assert project.psy("run", "--force").err.count("kept") == 0
     kept = pickle.loads((project.root / "best.kept-1.pkl").read_bytes())
     assert kept == {"a": ["saved"]}
+
+
+def test_a_damaged_snapshot_is_mended_as_the_message_says(project) -> None:
+    project.task("one", f"{GOOD}\npspace = Param(a=[0.5, 1.5])\n")
+    project.psy("run")
+    (column,) = project.workdir("one").glob("pspace/*/*.npy")
+    column.write_bytes(b"garbage")
+    ran = project.psy("show", "one")
+    assert ran.code == 1
+    assert (
+        f"is damaged or not there; remove the folder {column.parent.relative_to(project.root)}"
+        in (ran.err)
+    )
+    shutil.rmtree(column.parent)
+    assert project.psy("run").code == 0
+    assert project.psy("show", "one").code == 0
+
+
+def test_a_result_with_the_name_of_a_parameter_is_told_by_psy_test(project) -> None:
+    project.task("one", "pspace = Param(a=[1])\ndef execute(a):\n    return {'a': -a}\n")
+    assert "'a' is a parameter too; its column in the result" in project.psy("test").err
+
+
+def test_files_that_are_no_task_files_are_named_where_there_is_no_other(project) -> None:
+    project.tasks.mkdir()
+    (project.tasks / "task-foo.py").write_text(GOOD)
+    for command in ("run", "status", "list"):
+        assert "are called task_<name>.py, and there is task-foo.py" in project.psy(command).err
+
+
+def test_a_folder_that_is_called_like_a_task_file_is_none(project) -> None:
+    project.task("one", GOOD)
+    (project.tasks / "task_two.py").mkdir()
+    assert project.psy("list").out == "one\n"
+    assert project.psy("run").code == 0
+
+
+@pytest.mark.parametrize("place", ["sub", "psy-work/one"])
+def test_a_task_directory_further_up_is_named(project, place: str, monkeypatch) -> None:
+    project.task("one", GOOD)
+    (project.root / place).mkdir(parents=True)
+    monkeypatch.chdir(project.root / place)
+    assert f"but one in {project.root}; go there" in project.psy("status").err
+
+
+def test_a_file_in_the_place_of_the_task_directory_is_told(project) -> None:
+    (project.root / "psy-tasks").write_text("")
+    assert "is a file, not a folder with task files; rename it" in project.psy("run").err
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [("a-b", "a-b"), ("123", "123"), ("task_b", "b"), ("task_c.py", "c")]
+)
+def test_a_new_task_may_have_any_name_that_a_task_may_have(project, given, name) -> None:
+    assert project.psy("new-task", given).code == 0
+    assert project.psy("list").out == f"{name}\n"
+    assert project.psy("run").code == 0
+
+
+def test_a_name_that_no_task_may_have_is_refused_with_the_rule(project) -> None:
+    ran = project.psy("new-task", "--", "-x")
+    assert ran.code == 2
+    assert "it begins with a letter, a digit or '_'" in ran.err
+
+
+def test_the_log_of_a_job_is_shown_before_that_of_the_worker(project) -> None:
+    project.task("one", "pspace = Param(a=[1])\ndef execute(a):\n    print('hello')\n")
+    project.psy("run")
+    assert project.psy("logs", "one").out == "hello\n"
+
+
+def test_an_interrupted_test_speaks_of_no_rows(project) -> None:
+    project.task("one", "pspace = Param(a=[1])\ndef execute(a):\n    raise KeyboardInterrupt\n")
+    ran = project.psy("test")
+    assert ran.code == 130
+    assert ran.err.strip() == "interrupted"
+
+
+def test_a_task_file_that_does_not_end_can_be_terminated(project) -> None:
+    project.task("one", f"{GOOD}\nopen('begun', 'w').close()\nwhile True:\n    pass\n")
+    process = project.start("status")
+    until(lambda: (project.tasks / "begun").exists())
+    process.terminate()
+    assert process.communicate(timeout=30)[1].strip() == "interrupted"
+    assert process.returncode == 143
+
+
+def test_a_python_that_is_not_there_is_told_with_the_setting(project) -> None:
+    project.task("one", f"python = 'python9'\n{GOOD}")
+    assert "the setting python says what to start" in project.psy("run").err

@@ -306,7 +306,9 @@ def test_values_of_a_class_that_is_gone_are_named(tmp_path, monkeypatch):
 
 
 def test_a_snapshot_that_is_not_there(tmp_path):
-    with pytest.raises(WorkdirError, match="run again"):
+    with pytest.raises(
+        WorkdirError, match=r"not there; remove the folder .*none, and run the task again"
+    ):
         snapshot.load(tmp_path / "none")
 
 
