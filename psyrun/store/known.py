@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from psyrun.store.base import Store
 
-__all__ = ["ENTRY_POINTS", "is_misnamed", "store_for"]
+__all__ = ["ENTRY_POINTS", "class_named", "is_misnamed", "store_for"]
 
 ENTRY_POINTS = "psyrun.stores"
 """The group under which other packages add formats; an entry point's name is `.ext`."""
@@ -24,6 +24,22 @@ _OWN = {
     ".h5": "h5:H5Store",
     ".hdf5": "h5:H5Store",
 }
+
+
+def class_named(text: object) -> str | None:
+    """Find the class of Psyrun that somebody means who wrote a text in a store's place.
+
+    Examples
+    --------
+    >>> class_named("h5"), class_named("PickleStore"), class_named(".csv")
+    ('H5Store', 'PickleStore', None)
+    """
+    wanted = str(text).lower().removeprefix(".").removesuffix("store")
+    for ext, place in _OWN.items():
+        module, _, name = place.partition(":")
+        if wanted in {ext[1:], module}:
+            return name
+    return None
 
 
 def is_misnamed(store: Store, filename: str | os.PathLike[str]) -> bool:
