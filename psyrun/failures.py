@@ -15,9 +15,11 @@ from psyrun.exceptions import RowError, StoreError
 from psyrun.loading import is_local
 from psyrun.locks import now
 from psyrun.store.base import Store
+from psyrun.words import kind_of
 
 _PACKAGE = Path(__file__).parent
 _CALL = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
+_ADDRESS = re.compile(r"x[0-9a-f]{6,}")
 _ESCAPE = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
 
 
@@ -31,11 +33,26 @@ def as_mapping(result: Any, execute: Callable[..., Any]) -> dict[str, Any]:
     """
     if isinstance(result, Mapping):
         return dict(result)
-    name = getattr(execute, "__name__", "execute")
-    raise RowError(
-        f"{name}() returned {reprlib.repr(result)} ({type(result).__name__}), "
-        "but a mapping such as {'result': value} is needed"
-    )
+    raise RowError(f"{getattr(execute, '__name__', 'execute')}() {_no_mapping(result)}")
+
+
+def _no_mapping(result: Any) -> str:
+    """Say what a function did that should have returned a mapping."""
+    kind, example = type(result).__name__, "{'result': value}"
+    if kind in {"coroutine", "async_generator"}:
+        if kind == "coroutine":
+            result.close()  # else Python warns that nobody awaited it
+        return "is async, and Psyrun does not await it: write def, not async def"
+    if kind == "generator":
+        return f"yields; return a dict instead, such as {example}"
+    shown, advice = f"{reprlib.repr(result)} ({kind})", ""
+    if result is None:
+        shown, advice = "None", "; is its `return` missing?"
+    elif "\n" in shown or _ADDRESS.search(shown):
+        shown = kind_of(result)
+    if hasattr(result, "keys") and hasattr(result, "__getitem__"):
+        advice = f": return dict({kind.lower()})"
+    return f"returned {shown}, but a mapping such as {example} is needed{advice}"
 
 
 def checked_names(result: Mapping[Any, Any]) -> list[str]:

@@ -23,7 +23,9 @@ _DEFAULT_CLASSES: Mapping[str, type] = {
 
 _SCHEDULERS = {
     **{name.lower(): name for name in ("ImmediateRun", "LSF", "PBS", "SGE", "Slurm", "Sqsub")},
-    **{"immediate": "ImmediateRun", "local": "ImmediateRun", "gridengine": "SGE"},
+    "immediate": "ImmediateRun",
+    "local": "ImmediateRun",
+    "gridengine": "SGE",
 }
 """By what people call a scheduler: its class."""
 
