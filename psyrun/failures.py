@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from psyrun import machine
-from psyrun.exceptions import RowError, StoreError
+from psyrun.exceptions import RowError, StoreError, TaskError
 from psyrun.loading import is_local
 from psyrun.locks import now
 from psyrun.store.base import Store
@@ -130,16 +130,22 @@ def unpicklable(result: Any, err: BaseException) -> BaseException:
 
 def describe_error(err: BaseException) -> dict[str, Any]:
     """Turn an exception into plain data."""
-    # where Psyrun refuses what a row returned, no line of code is to blame
-    trace = None if isinstance(err, RowError) else _beyond_psyrun(err.__traceback__)
-    lines = traceback.format_exception(type(err), err, trace)
+    told = err
+    if isinstance(err, TaskError):  # its message tells the cause, which tells where
+        told = err.__cause__ or err
+    # where Psyrun refuses what it is given, no line of code is to blame
+    refused = isinstance(told, RowError | TaskError)
+    trace = None if refused else _beyond_psyrun(told.__traceback__)
+    report = traceback.TracebackException(type(told), told, trace)
+    if told is not err:
+        _leave_out_psyrun(report)
     name = type(err).__name__
     module = type(err).__module__
     return {
         "type": name if module in {"builtins", "psyrun.exceptions"} else f"{module}.{name}",
         "message": _message(err),
-        "place": _place(err),
-        "traceback": "".join(lines),
+        "place": _place(told),
+        "traceback": "".join(report.format()),
         "host": machine.host(),
         "process": os.getpid(),
         "when": now(),
@@ -152,6 +158,18 @@ def _beyond_psyrun(trace: TracebackType | None) -> TracebackType | None:
     while inner and Path(inner.tb_frame.f_code.co_filename).is_relative_to(_PACKAGE):
         inner = inner.tb_next
     return inner or trace
+
+
+def _leave_out_psyrun(report: traceback.TracebackException | None) -> None:
+    """Leave out the frames by which Psyrun and Python run a module and what it imports."""
+    while report is not None:
+        report.stack[:] = [
+            frame
+            for frame in report.stack
+            if not frame.filename.startswith("<frozen importlib")
+            and not Path(frame.filename).is_relative_to(_PACKAGE)
+        ]
+        report = report.__cause__ or report.__context__
 
 
 def describe_death(

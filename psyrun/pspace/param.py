@@ -86,8 +86,8 @@ class Param(ParameterSpace):
         for name, values in columns.items():
             if _is_table(values):
                 raise ParameterSpaceError(
-                    f"{name} is a DataFrame, which has columns of its own: Param(**frame) makes "
-                    "a parameter of each"
+                    f"{name} is a DataFrame, which has columns of its own: Param(**frame) "
+                    "makes a parameter of each"
                 )
         parts = {name: _part(values) for name, values in columns.items()}
         sizes = {
