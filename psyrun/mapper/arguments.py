@@ -83,8 +83,10 @@ def names_of(exclude: Iterable[str] | None) -> set[str]:
     ArgumentError
         If these are no names.
     """
-    if exclude is None or isinstance(exclude, str):
-        return {exclude} if exclude else set()
+    if exclude is None:
+        return set()
+    if isinstance(exclude, str):
+        return {exclude}
     given: Any = exclude
     if not isinstance(given, ParameterSpace) and isinstance(given, Iterable):
         names = list(given)

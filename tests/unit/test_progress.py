@@ -1,5 +1,4 @@
 import pytest
-
 from rich.console import Console
 
 from psyrun.progress import Bar, _make_bar
