@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from psyrun.pspace import Param
     from psyrun.results import load_result
     from psyrun.scheduler import LSF, PBS, SGE, ImmediateRun, Slurm, Sqsub
-    from psyrun.store import DefaultStore, PickleStore
+    from psyrun.store import DefaultStore, H5Store, NpzStore, PickleStore
 
 __all__ = [
     "LSF",
@@ -18,8 +18,10 @@ __all__ = [
     "SGE",
     "DefaultStore",
     "DistributeBackend",
+    "H5Store",
     "ImmediateRun",
     "LoadBalancingBackend",
+    "NpzStore",
     "Param",
     "PickleStore",
     "Slurm",
@@ -39,8 +41,10 @@ _HOMES = {
     "Sqsub": "psyrun.scheduler",
     "DefaultStore": "psyrun.store",
     "DistributeBackend": "psyrun.backend",
+    "H5Store": "psyrun.store",
     "ImmediateRun": "psyrun.scheduler",
     "LoadBalancingBackend": "psyrun.backend",
+    "NpzStore": "psyrun.store",
     "Param": "psyrun.pspace",
     "PickleStore": "psyrun.store",
     "load_result": "psyrun.results",

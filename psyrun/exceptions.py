@@ -5,6 +5,7 @@ from their message alone, so they survive pickling.
 """
 
 __all__ = [
+    "ArgumentError",
     "DamagedError",
     "ExtraError",
     "HeldError",
@@ -28,6 +29,10 @@ __all__ = [
 
 class PsyrunError(Exception):
     """Something the user can mend: the message says what and how."""
+
+
+class ArgumentError(PsyrunError, TypeError, ValueError):
+    """A function of Psyrun was called with something that it cannot take."""
 
 
 class ParameterSpaceError(PsyrunError, ValueError):

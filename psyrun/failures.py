@@ -11,13 +11,15 @@ from types import TracebackType
 from typing import Any
 
 from psyrun import machine
-from psyrun.exceptions import RowError, StoreError
+from psyrun.exceptions import RowError, StoreError, TaskError
 from psyrun.loading import is_local
 from psyrun.locks import now
 from psyrun.store.base import Store
+from psyrun.words import kind_of
 
 _PACKAGE = Path(__file__).parent
 _CALL = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
+_ADDRESS = re.compile(r"x[0-9a-f]{6,}")
 _ESCAPE = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
 
 
@@ -31,11 +33,26 @@ def as_mapping(result: Any, execute: Callable[..., Any]) -> dict[str, Any]:
     """
     if isinstance(result, Mapping):
         return dict(result)
-    name = getattr(execute, "__name__", "execute")
-    raise RowError(
-        f"{name}() returned {reprlib.repr(result)} ({type(result).__name__}), "
-        "but a mapping such as {'result': value} is needed"
-    )
+    raise RowError(f"{getattr(execute, '__name__', 'execute')}() {_no_mapping(result)}")
+
+
+def _no_mapping(result: Any) -> str:
+    """Say what a function did that should have returned a mapping."""
+    kind, example = type(result).__name__, "{'result': value}"
+    if kind in {"coroutine", "async_generator"}:
+        if kind == "coroutine":
+            result.close()  # else Python warns that nobody awaited it
+        return "is async, and Psyrun does not await it: write def, not async def"
+    if kind == "generator":
+        return f"yields; return a dict instead, such as {example}"
+    shown, advice = f"{reprlib.repr(result)} ({kind})", ""
+    if result is None:
+        shown, advice = "None", "; is its `return` missing?"
+    elif "\n" in shown or _ADDRESS.search(shown):
+        shown = kind_of(result)
+    if hasattr(result, "keys") and hasattr(result, "__getitem__"):
+        advice = f": return dict({kind.lower()})"
+    return f"returned {shown}, but a mapping such as {example} is needed{advice}"
 
 
 def checked_names(result: Mapping[Any, Any]) -> list[str]:
@@ -113,16 +130,22 @@ def unpicklable(result: Any, err: BaseException) -> BaseException:
 
 def describe_error(err: BaseException) -> dict[str, Any]:
     """Turn an exception into plain data."""
-    # where Psyrun refuses what a row returned, no line of code is to blame
-    trace = None if isinstance(err, RowError) else _beyond_psyrun(err.__traceback__)
-    lines = traceback.format_exception(type(err), err, trace)
+    told = err
+    if isinstance(err, TaskError):  # its message tells the cause, which tells where
+        told = err.__cause__ or err
+    # where Psyrun refuses what it is given, no line of code is to blame
+    refused = isinstance(told, RowError | TaskError)
+    trace = None if refused else _beyond_psyrun(told.__traceback__)
+    report = traceback.TracebackException(type(told), told, trace)
+    if told is not err:
+        _leave_out_psyrun(report)
     name = type(err).__name__
     module = type(err).__module__
     return {
         "type": name if module in {"builtins", "psyrun.exceptions"} else f"{module}.{name}",
         "message": _message(err),
-        "place": _place(err),
-        "traceback": "".join(lines),
+        "place": _place(told),
+        "traceback": "".join(report.format()),
         "host": machine.host(),
         "process": os.getpid(),
         "when": now(),
@@ -135,6 +158,18 @@ def _beyond_psyrun(trace: TracebackType | None) -> TracebackType | None:
     while inner and Path(inner.tb_frame.f_code.co_filename).is_relative_to(_PACKAGE):
         inner = inner.tb_next
     return inner or trace
+
+
+def _leave_out_psyrun(report: traceback.TracebackException | None) -> None:
+    """Leave out the frames by which Psyrun and Python run a module and what it imports."""
+    while report is not None:
+        report.stack[:] = [
+            frame
+            for frame in report.stack
+            if not frame.filename.startswith("<frozen importlib")
+            and not Path(frame.filename).is_relative_to(_PACKAGE)
+        ]
+        report = report.__cause__ or report.__context__
 
 
 def describe_death(

@@ -86,10 +86,12 @@ def _make_bar(total: int, label: str) -> Any:
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
     narrow = Console(stderr=True).width < 60
     columns = [
-        TextColumn("{task.description}"),
+        # the one column that may be wrapped is narrowed first; a name without spaces is cut
+        TextColumn("{task.description}", table_column=Column(overflow="ellipsis")),
         *([] if narrow else [BarColumn()]),
         MofNCompleteColumn(),
         TextColumn("[red]{task.fields[failed]}"),

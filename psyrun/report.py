@@ -24,6 +24,8 @@ from psyrun.workdir import Workdir
 _MOST_CAUSES = 3
 _MOST_LINES = 20
 _MOST_CHARACTERS = 400
+_SELF_EVIDENT = frozenset({"TaskError", "WorkdirError", "DamagedError"})
+"""Psyrun's own errors, of which the message says all that the name does."""
 
 
 def announcement(plan: Plan) -> str:
@@ -143,11 +145,15 @@ def in_a_line(error: Mapping[str, Any]) -> str:
     'ValueError: no'
     >>> in_a_line({"type": "ValueError", "message": "no\nreally"})
     'ValueError: no ...'
+    >>> in_a_line({"type": "TaskError", "message": "file_dep changed"})
+    'file_dep changed'
     """
     kind = printable(str(error.get("type", "an error of unknown type")))
     first, *others = str(error.get("message", "")).strip("\n").split("\n")
     message = shortened(first) + (" ..." if others else "")
-    return f"{kind}: {message}" if message else kind
+    if not message:
+        return kind
+    return message if kind in _SELF_EVIDENT else f"{kind}: {message}"
 
 
 def shortened(line: str) -> str:

@@ -13,12 +13,21 @@ from psyrun.pspace import ParameterSpace
 from psyrun.scheduler import ImmediateRun, Scheduler
 from psyrun.settings import Setting
 from psyrun.store import DefaultStore, Store
+from psyrun.store.known import class_named
 
 _DEFAULT_CLASSES: Mapping[str, type] = {
     "backend": DistributeBackend,
     "scheduler": ImmediateRun,
     "store": DefaultStore,
 }
+
+_SCHEDULERS = {
+    **{name.lower(): name for name in ("ImmediateRun", "LSF", "PBS", "SGE", "Slurm", "Sqsub")},
+    "immediate": "ImmediateRun",
+    "local": "ImmediateRun",
+    "gridengine": "SGE",
+}
+"""By what people call a scheduler: its class."""
 
 
 def default(setting: Setting) -> Any:
@@ -44,8 +53,21 @@ def checked(setting: Setting, value: Any) -> Any:
         value = os.fspath(value)
     wanted, fits = KINDS[kind]
     if not fits(value):
-        raise TaskError(f"{setting.name} is {reprlib.repr(value)}, but should be {wanted}")
+        raise TaskError(
+            f"{setting.name} is {reprlib.repr(value)}, but should be {wanted}"
+            f"{_line_to_write(kind, value)}"
+        )
     return value
+
+
+def _line_to_write(kind: str, value: Any) -> str:
+    """Say what to write in the place of a store's or a scheduler's name as a text."""
+    name = None
+    if kind == "store":
+        name = class_named(value)
+    elif kind == "scheduler":
+        name = _SCHEDULERS.get(str(value).lower())
+    return f": from psyrun import {name}; {kind} = {name}" if name else ""
 
 
 def _made(setting: Setting, cls: type) -> Any:

@@ -39,10 +39,11 @@ def merge_folder(folder: Path, file: Path, taskdir: Path, *, virtual: bool = Fal
     virtual : bool
         Whether the file shall refer to the rows where they are, instead of holding them.
     """
+    _check_named(folder, file, taskdir)
     store = _store_of(file, virtual=virtual)
     owner = _owner_of(file, folder, taskdir)
     with owner.held() if owner else contextlib.nullcontext():
-        check_target(store, file)
+        _check_target(store, file)
         remove_abandoned(file)
         found = while_rows_move(lambda: _merge(folder, store, file, owner))
     for note in found.notes:
@@ -51,6 +52,35 @@ def merge_folder(folder: Path, file: Path, taskdir: Path, *, virtual: bool = Fal
     if found.missing:
         show_note(f"{rows.text(found.missing)} failed or missing")
     return 0
+
+
+def _check_named(folder: Path, file: Path, taskdir: Path) -> None:
+    """Make sure that folder and file are what they should be, if only by what is there."""
+    if file.is_dir():
+        if not folder.is_dir():
+            raise WorkdirError(f"the folder comes first: psy merge {file} {folder}")
+        raise WorkdirError(f"{file} is a folder; name a file in it, such as {file / 'all.pkl'}")
+    if folder.is_dir():
+        return
+    if folder.exists():
+        raise WorkdirError(
+            f"{folder} is a file; psy merge takes a folder, such as psy-work/fit"
+        )
+    tasks = find_workdirs(taskdir, ()) if taskdir.is_dir() else ()
+    for name, workdir in tasks:
+        if name == str(folder) and workdir.root.is_dir():
+            raise WorkdirError(
+                f"there is no folder {folder}, but the work directory of the task: "
+                f"psy merge {workdir.root} {file}"
+            )
+
+
+def _check_target(store: Store, file: Path) -> None:
+    try:
+        check_target(store, file)
+    except StoreError as err:  # a task's result is moved by a setting, this one by its name
+        advice = str(err).replace("set another resultfile", "name another file")
+        raise StoreError(advice) from None
 
 
 def _store_of(file: Path, *, virtual: bool) -> Store:

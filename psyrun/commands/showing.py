@@ -68,7 +68,7 @@ def show_results(task: str, taskdir: Path, view: View) -> int:
     if view.head:
         columns = row_columns(results, order[: view.head], names)
         keep = {"row", *wanted[-1:]} if view.sort is not None else {"row"}
-        lines, left_out = table_lines(columns, width, keep)
+        lines, left_out = table_lines(columns, width, keep, results.parameters)
     click.echo("\n".join([head, "", *lines]).rstrip())
     if left_out:
         what = "1 column does" if len(left_out) == 1 else f"{len(left_out)} columns do"

@@ -21,7 +21,14 @@ from psyrun.exceptions import PsyrunError, StoreError, TaskWarning
 from psyrun.files import disk_errors
 from psyrun.jobs import Job, origin, write_jobs
 from psyrun.journalwriter import JournalWriter
-from psyrun.mapper.memory import as_row, check_callable, names_of, schedule, where
+from psyrun.mapper.arguments import (
+    check_callable,
+    check_processes,
+    check_store,
+    names_of,
+    path_of,
+)
+from psyrun.mapper.memory import as_row, schedule, where
 from psyrun.merge import Merger, warn_of_ineffective
 from psyrun.partial import label, save_whole, verified
 from psyrun.payloads import MAKES_OBJECTS, PROTOCOL, Pickler, has_objects, kept
@@ -89,6 +96,8 @@ def map_pspace_hdd_backed(  # noqa: PLR0913, PLR0917 - the arguments of 0.8
 
     Raises
     ------
+    ArgumentError
+        If an argument is not what it should be.
     StoreError
         If something that is not such a result stands at `filename`.
     LockedError
@@ -110,12 +119,13 @@ def map_pspace_hdd_backed(  # noqa: PLR0913, PLR0917 - the arguments of 0.8
     ...     map_pspace_hdd_backed(lambda a: {"b": a + 1}, Param(a=[1, 2]), folder + "/r.pkl")
     {'a': [1, 2], 'b': [2, 3]}
     """
-    path = Path(filename)
-    check_callable(fn, pspace)
-    made = store() if isinstance(store, type) else store or DefaultStore()
+    check_callable(fn, pspace, "map_pspace_hdd_backed(function, space, filename)")
+    path, excluded = path_of(filename), sorted(names_of(exclude))
+    check_processes("pool_size", pool_size)
+    made = check_store(store or DefaultStore)
     workdir = Workdir(path.with_name(f"{path.name}.psyrun"))
     with locks.locked(workdir.lock_file, workdir.holder_file, str(path)):
-        target = _Target(path, made, workdir, sorted(names_of(exclude)))
+        target = _Target(path, made, workdir, excluded)
         columns = _bring_up(fn, pspace, target, pool_size)
         return {n: as_list(c) for n, c in columns.items()} if return_data else None
 
@@ -135,7 +145,11 @@ def _bring_up(
 ) -> Mapping[str, Column]:
     """Evaluate what is not done, write the result if it does not stand, and return it."""
     file = read_run_file(target.workdir, target.path.name)
-    check_target(target.store, target.path, file.result)
+    try:
+        check_target(target.store, target.path, file.result)
+    except StoreError as err:
+        advice = str(err).replace("set another resultfile", "give another filename")
+        raise StoreError(advice) from None
     if target.path.exists() and not file.runs:
         raise StoreError(
             f"{target.path} exists, but not the folder {target.workdir.root} that tells which "

@@ -13,13 +13,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from psyrun.columns import Columns, concat, from_rows
-from psyrun.exceptions import IneffectiveExcludeWarning, ParameterSpaceError, PsyrunError
+from psyrun.exceptions import IneffectiveExcludeWarning, PsyrunError
 from psyrun.files import scratch
+from psyrun.mapper.arguments import check_callable, check_n_jobs, names_of
 from psyrun.mapper.cargo import Cargo, survives_pickling
 from psyrun.mapper.mapped import Mapped, shared_folder
 from psyrun.pspace.base import blocks
 from psyrun.pspace.sharding import schedule, shard
-from psyrun.signature import call_each, check_call
+from psyrun.signature import call_each
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_row",
-    "check_callable",
     "evaluate",
     "get_result",
     "map_pspace",
     "map_pspace_parallel",
-    "names_of",
     "schedule",
     "where",
 ]
@@ -108,6 +107,8 @@ def map_pspace(
 
     Raises
     ------
+    ArgumentError
+        If an argument is not what it should be.
     ParameterSpaceError
         If `fn` cannot be called with the parameters of the space.
     Exception
@@ -166,6 +167,8 @@ def map_pspace_parallel(
 
     Raises
     ------
+    ArgumentError
+        If an argument is not what it should be.
     ParameterSpaceError
         If `fn` cannot be called with the parameters of the space.
     PsyrunError
@@ -184,7 +187,8 @@ def map_pspace_parallel(
     >>> map_pspace_parallel(lambda a: {"b": a + 1}, Param(a=[1, 2]), n_jobs=1)
     {'a': [1, 2], 'b': [2, 3]}
     """
-    check_callable(fn, pspace)
+    check_callable(fn, pspace, "map_pspace_parallel(function, space)")
+    check_n_jobs(n_jobs, backend)
     excluded = names_of(exclude)
     evaluated = _evaluate_in_pool(fn, pspace, excluded, n_jobs=n_jobs, backend=backend)
     with contextlib.closing(evaluated):  # a traceback would keep it, and its workers
@@ -333,13 +337,6 @@ def _collect(
     return joined
 
 
-def check_callable(fn: Function, pspace: ParameterSpace) -> None:
-    """Raise `ParameterSpaceError` if a function cannot be called with a space's parameters."""
-    fault = check_call(fn, pspace.keys()) if pspace.size else None
-    if fault:
-        raise ParameterSpaceError(fault)
-
-
 def as_row(result: Any) -> dict[str, Any]:
     """Make a new dict of what a function returned; a plain value is called ``result``.
 
@@ -349,11 +346,6 @@ def as_row(result: Any) -> dict[str, Any]:
     ({'result': 3}, {'a': 3})
     """
     return dict(result) if isinstance(result, Mapping) else {"result": result}
-
-
-def names_of(exclude: Iterable[str] | None) -> set[str]:
-    """Collect names to leave out; one string is one name."""
-    return {exclude} if isinstance(exclude, str) else set(exclude or ())
 
 
 def _warn_of_ineffective(names: Iterable[str], *, stacklevel: int) -> None:

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from psyrun.exceptions import ParameterSpaceError
+from psyrun.exceptions import ArgumentError, ParameterSpaceError
 from psyrun.pspace.base import ParameterSpace, length
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Never, Self
 
     from psyrun.columns import Columns
 
@@ -61,7 +61,10 @@ class Param(ParameterSpace):
     Raises
     ------
     ParameterSpaceError
-        If the lengths differ.
+        If the lengths differ, or a column is a table of pandas (``Param(**frame)`` takes its
+        columns).
+    ArgumentError
+        If values stand without a name.
 
     Examples
     --------
@@ -77,7 +80,15 @@ class Param(ParameterSpace):
 
     parts: dict[str, Part]
 
-    def __init__(self, /, **columns: Any) -> None:
+    def __init__(self, /, *unnamed: Never, **columns: Any) -> None:
+        if unnamed:
+            raise ArgumentError(_how_to_name(unnamed[0]))
+        for name, values in columns.items():
+            if _is_table(values):
+                raise ParameterSpaceError(
+                    f"{name} is a DataFrame, which has columns of its own: Param(**frame) "
+                    "makes a parameter of each"
+                )
         parts = {name: _part(values) for name, values in columns.items()}
         sizes = {
             name: length(part) for name, part in parts.items() if not isinstance(part, Constant)
@@ -244,6 +255,23 @@ class Param(ParameterSpace):
         if all(map(str.isidentifier, shown)):
             return f"Param({', '.join(f'{name}={part}' for name, part in shown.items())})"
         return f"Param(**{{{', '.join(f'{name!r}: {part}' for name, part in shown.items())}}})"
+
+
+def _how_to_name(values: Any) -> str:
+    """Say what somebody should write who gave values without a name."""
+    if isinstance(values, ParameterSpace):
+        return "the first argument is a parameter space already; combine spaces by *, + and -"
+    if _is_table(values):
+        return "the columns of a table are the parameters: Param(**frame)"
+    shown = "..." if hasattr(values, "dtype") else _REPR.repr(values)
+    if isinstance(values, Mapping):
+        return f"the parameters are keywords: Param(**{shown})"
+    return f"name the parameter: Param(x={shown})"
+
+
+def _is_table(values: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(values, pandas.DataFrame)
 
 
 def _part(values: Any) -> Part:

@@ -121,8 +121,8 @@ class Difference(Selection):
         unknown = _without(names, minuend.keys())
         if unknown:
             raise AmbiguousOperationError(
-                f"the subtrahend has {', '.join(map(repr, unknown))}, which the minuend lacks: "
-                "take away only by names of the minuend, or use `missing`"
+                f"a - b: b has {', '.join(map(repr, unknown))}, which a lacks; rows are taken "
+                "away by names of a only (psyrun.pspace.missing ignores other names)"
             )
         super().__init__(minuend, partial(_unmatched, minuend, subtrahend, names))
         self.minuend, self.subtrahend = minuend, subtrahend
@@ -165,8 +165,8 @@ def missing(minuend: ParameterSpace, subtrahend: ParameterSpace) -> ParameterSpa
     if not subtrahend.size:
         return minuend
     raise AmbiguousOperationError(
-        f"the subtrahend lacks {', '.join(map(repr, lacking))} of the minuend: "
-        "which assignments are missing cannot be said"
+        f"missing(a, b): b lacks {', '.join(map(repr, lacking))}, so which assignments of a "
+        "are missing cannot be said"
     )
 
 

@@ -24,10 +24,11 @@ from psyrun.runfile import read_run_file
 from psyrun.salvage import classes_known, workdir_at
 from psyrun.snapshot import load
 from psyrun.state import read_partial, read_sources
-from psyrun.store import H5Store, NpzStore, PickleStore, store_for
+from psyrun.store import ENTRY_POINTS, H5Store, NpzStore, PickleStore, store_for
 from psyrun.store.arrays import to_array, values_of
 from psyrun.store.forms import UnholdableError
 from psyrun.store.h5reader import H5Reader
+from psyrun.store.known import extensions
 from psyrun.taskfiles import find_task_files, suggestion, workdir_root
 from psyrun.workdir import Workdir
 
@@ -234,6 +235,14 @@ def _unpickles(result: Result) -> bool:
 
 def _of_file(path: Path) -> Results:
     """Load a file that is no task's result."""
+    known = extensions()
+    if path.suffix.lower() not in known:
+        *some, last = known
+        raise StoreError(
+            f"{path} is no result file of Psyrun, which ends in {', '.join(some)} or {last}; "
+            "give such a file, a task or its work directory (a package adds formats by the "
+            f"entry point group {ENTRY_POINTS})"
+        )
     reader = store_for(path).open(path)
     columns = {name: FileColumn(reader, name) for name in reader.names}
     return Results(columns, About(path.name, units=getattr(reader, "units", None)))

@@ -77,7 +77,10 @@ class TextColumn:
 
 
 def table_lines(
-    columns: Sequence[TextColumn], width: int, keep: Collection[str] = ()
+    columns: Sequence[TextColumn],
+    width: int,
+    keep: Collection[str] = (),
+    parameters: Collection[str] = (),
 ) -> tuple[list[str], list[str]]:
     """Write columns below each other's names; where they are too wide, leave some out.
 
@@ -89,6 +92,8 @@ def table_lines(
         How wide the table may be.
     keep : collection of str
         Columns that are left out last.
+    parameters : collection of str
+        Columns that are left out after others.
 
     Returns
     -------
@@ -106,7 +111,7 @@ def table_lines(
     most = next((m for m in (_CELL, 24, 16) if _total(columns, m) <= width), 16)
     shown = list(columns)
     if _total(columns, most) > width:
-        shown = _fitting(columns, most, width, keep)
+        shown = _fitting(columns, most, width, _by_worth(columns, keep, parameters))
     left_out = [column.name for column in columns if column not in shown]
     widths = [min(column.width(most), width) for column in shown]
     rows = [[c.name for c in shown], *zip(*(c.cells for c in shown), strict=True)]
@@ -121,13 +126,26 @@ def _total(columns: Sequence[TextColumn], most: int) -> int:
     return sum(column.width(most) + len(_GAP) for column in columns) - len(_GAP)
 
 
-def _fitting(
-    columns: Sequence[TextColumn], most: int, width: int, keep: Collection[str]
-) -> list[TextColumn]:
-    """Choose columns that fit: those to keep, then from both ends inwards."""
+def _by_worth(
+    columns: Sequence[TextColumn], keep: Collection[str], parameters: Collection[str]
+) -> list[int]:
+    """Sort columns by which of them are to be shown if not all can be.
+
+    First those to keep. Then the first parameter, the last column, and the other parameters;
+    then from both ends inwards.
+    """
     size = len(columns)
     ends = sorted(range(size), key=lambda i: (min(i, size - 1 - i), i))
-    order = sorted(ends, key=lambda i: columns[i].name not in keep)
+    first = [i for i in range(size) if columns[i].name in parameters]
+    order = dict.fromkeys([*first[:1], size - 1, *first, *ends] if first else ends)
+    return sorted(order, key=lambda i: columns[i].name not in keep)
+
+
+def _fitting(
+    columns: Sequence[TextColumn], most: int, width: int, order: Sequence[int]
+) -> list[TextColumn]:
+    """Choose columns that fit, in the order of their worth."""
+    size = len(columns)
     chosen: set[int] = set()
     left = width - len("...")
     for index in order:
@@ -135,8 +153,6 @@ def _fitting(
         if needed <= left or not chosen:
             chosen.add(index)
             left -= needed
-        elif columns[index].name not in keep:
-            break
     gap = TextColumn("...", ["..."] * len(columns[0].cells))
     first = next((i for i in range(size) if i not in chosen), size)
     indices = sorted(chosen)

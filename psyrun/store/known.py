@@ -10,10 +10,11 @@ from psyrun.exceptions import StoreError
 
 if TYPE_CHECKING:
     import os
+    from importlib.metadata import EntryPoint
 
     from psyrun.store.base import Store
 
-__all__ = ["ENTRY_POINTS", "is_misnamed", "store_for"]
+__all__ = ["ENTRY_POINTS", "class_named", "extensions", "is_misnamed", "store_for"]
 
 ENTRY_POINTS = "psyrun.stores"
 """The group under which other packages add formats; an entry point's name is `.ext`."""
@@ -24,6 +25,22 @@ _OWN = {
     ".h5": "h5:H5Store",
     ".hdf5": "h5:H5Store",
 }
+
+
+def class_named(text: object) -> str | None:
+    """Find the class of Psyrun that somebody means who wrote a text in a store's place.
+
+    Examples
+    --------
+    >>> class_named("h5"), class_named("PickleStore"), class_named(".csv")
+    ('H5Store', 'PickleStore', None)
+    """
+    wanted = str(text).lower().removeprefix(".").removesuffix("store")
+    for ext, place in _OWN.items():
+        module, _, name = place.partition(":")
+        if wanted in {ext[1:], module}:
+            return name
+    return None
 
 
 def is_misnamed(store: Store, filename: str | os.PathLike[str]) -> bool:
@@ -54,14 +71,22 @@ def store_for(filename: str | os.PathLike[str], *, trusted: bool = False) -> Sto
         module, _, kind = _OWN[ext].partition(":")
         made = getattr(import_module(f"psyrun.store.{module}"), kind)
         return made(allow_pickle=True) if trusted and ext == ".npz" else made()  # type: ignore[no-any-return]
-    from importlib import metadata
-
-    found = {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
+    found = _of_packages()
     if ext in found:
         store = found[ext].load()
         return store() if isinstance(store, type) else store  # type: ignore[no-any-return]
-    known = ", ".join(sorted({*_OWN, *found}))
     raise StoreError(
-        f"no store is known for {str(filename)!r}; known extensions: {known} (a package adds "
-        f"its own by the entry point group {ENTRY_POINTS})"
+        f"no store is known for {str(filename)!r}; known extensions: {', '.join(extensions())} "
+        f"(a package adds its own by the entry point group {ENTRY_POINTS})"
     )
+
+
+def extensions() -> list[str]:
+    """List the extensions of files that can be read and written."""
+    return sorted({*_OWN, *_of_packages()})
+
+
+def _of_packages() -> dict[str, EntryPoint]:
+    from importlib import metadata
+
+    return {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}

@@ -71,6 +71,11 @@ class PickleStore(Store):
             raise StoreError(f"{filename} is no whole pickle ({cause})") from err
         if not isinstance(data, dict) or not all(isinstance(c, list) for c in data.values()):
             raise StoreError(f"{filename} is a pickle, but not of columns: no result of Psyrun")
+        if len(set(map(len, data.values()))) > 1:
+            lengths = ", ".join(f"{name} has {len(column)}" for name, column in data.items())
+            raise StoreError(
+                f"the columns of {filename} differ in length ({lengths}): no result of Psyrun"
+            )
         return data if row is None else {name: [column[row]] for name, column in data.items()}
 
     def append(self, filename: str | os.PathLike[str], data: Mapping[str, Any]) -> None:

@@ -171,10 +171,20 @@ def _parsed(text: str, reading: _Reading) -> ast.expr:
     except SyntaxError as err:
         before = reading.restored(text[: max((err.offset or 1) - 1, 0)])
         where = f" after {before!r}" if before else ""
-        hint = "; equal is ==" if re.search(r"(?<![=!<>])=(?!=)", text) else ""
-        raise reading.refusal(f"{err.msg}{where}{hint}") from err
+        raise reading.refusal(f"{err.msg}{where}{_slip(text)}") from err
     except (ValueError, RecursionError, MemoryError) as err:
         raise reading.refusal(f"it is no expression ({err})") from err
+
+
+def _slip(text: str) -> str:
+    """Say what somebody may have meant whose condition is no Python."""
+    bare = _LITERALS.sub("", text)
+    for sign, word in (("&&", "and"), ("||", "or")):
+        if sign in bare:
+            return f"; write {word!r} for {sign}, as in x > 1 {word} y > 1"
+    if re.search(r"(?<![=!<>])=(?!=)", bare):
+        return "; equal is =="
+    return "; a condition looks like x > 1 and y > 1"
 
 
 class _Reading:

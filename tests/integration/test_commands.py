@@ -219,8 +219,42 @@ def test_merge_replaces_results_and_nothing_else(project):
     (project.root / "y.pkl").write_text("mine")
     ran = project.psy("merge", "psy-work/good", "y.pkl")
     assert ran.code == 1
-    assert "in the way" in ran.err
+    assert ran.err.endswith("is not replaced; move it, or name another file\n")
     assert (project.root / "y.pkl").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["x.pkl", "psy-work/good"], "the folder comes first: psy merge psy-work/good x.pkl"),
+        (["good", "x.pkl"], "of the task: psy merge psy-work/good x.pkl"),
+        (["psy-work/good", "psy-tasks"], "name a file in it, such as psy-tasks/all.pkl"),
+        (["psy-work/good/result.pkl", "x.pkl"], "is a file; psy merge takes a folder"),
+    ],
+)
+def test_merge_tells_what_else_it_should_be_given(project, arguments, told):
+    project.task("good", GOOD)
+    project.psy("run")
+    ran = project.psy("merge", *arguments)
+    assert ran.code == 1
+    assert told in ran.err
+    assert not (project.root / "x.pkl").exists()
+
+
+def test_show_tells_which_files_it_reads(project):
+    project.task("good", GOOD)
+    (project.root / "x.csv").write_text("a,y")
+    ran = project.psy("show", "x.csv")
+    assert ran.code == 1
+    assert ran.err.startswith("ERROR x.csv is no result file of Psyrun, which ends in .h5, ")
+
+
+def test_show_tells_that_columns_differ_in_length(project):
+    project.task("good", GOOD)
+    (project.root / "x.pkl").write_bytes(pickle.dumps({"a": [1, 2], "y": [3]}))
+    ran = project.psy("show", "x.pkl")
+    assert ran.code == 1
+    assert "ERROR the columns of x.pkl differ in length (a has 2, y has 1)" in ran.err
 
 
 def test_merge_leaves_out_a_damaged_partial_result_and_says_so(project):

@@ -174,3 +174,31 @@ def test_status_lists_all_on_request(project):
     assert "  and 5 more failed" in project.psy("status", "-v").out
     out = project.psy("status", "--all").out
     assert out.count(": ValueError: two ...\n") == 25
+
+
+BROKEN_IN_JOBS = """
+import sys
+if "psyrun.rowprocess" in sys.modules:
+    raise RuntimeError("not here")
+"""
+
+
+def test_a_module_that_fails_in_jobs_only_is_told_by_the_users_frames_alone(project):
+    project.task("w", "import helper\npspace = Param(x=[1])\ndef execute(x):\n    return {}\n")
+    (project.tasks / "helper.py").write_text(BROKEN_IN_JOBS)
+    ran = project.psy("run")
+    assert re.search(r"ERROR w: 1 row had no turn: \S+task_w\.py:\d+: RuntimeError: n", ran.err)
+    lines = project.psy("errors").out.splitlines()
+    files = [line.split('"')[1] for line in lines if line.lstrip().startswith("File")]
+    assert [file.rpartition("/")[2] for file in files] == ["task_w.py", "helper.py"]
+    assert lines[-1] == "      RuntimeError: not here"
+    assert "    at psy-tasks/helper.py:4" in lines
+
+
+def test_what_psyrun_refuses_in_jobs_only_has_no_traceback(project):
+    source = "import sys\npspace = Param(x=[1])\ndef execute(x):\n    return {}\n"
+    project.task("w", f"{source}if 'psyrun.rowprocess' in sys.modules:\n    store = 'h5'\n")
+    project.psy("run")
+    out = project.psy("errors").out
+    assert "store = H5Store\n" in out
+    assert "File" not in out

@@ -236,7 +236,7 @@ def test_a_damaged_partial_result_is_left_out_and_told(failing):
         ("nothing.pkl", TaskError, "and no file of that name"),
         ("psy-tasks", WorkdirError, "is no task's work directory; name a task"),
         ("fresh", WorkdirError, "was never run; run it with: psy run fresh"),
-        ("psy-tasks/task_grid.py", StoreError, "no store is known"),
+        ("psy-tasks/task_grid.py", StoreError, r"no result file .*\.npz or \.pkl;"),
     ],
 )
 def test_what_cannot_be_loaded_is_told_with_what_to_do(grid, task, error, message):

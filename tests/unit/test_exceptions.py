@@ -5,6 +5,7 @@ import pytest
 
 from psyrun import exceptions
 from psyrun.exceptions import (
+    ArgumentError,
     LockedError,
     ParameterSpaceError,
     PsyrunError,
@@ -33,6 +34,8 @@ def test_it_survives_pickling_with_its_message(kind):
 @pytest.mark.parametrize(
     ("kind", "builtin"),
     [
+        (ArgumentError, TypeError),
+        (ArgumentError, ValueError),
         (ParameterSpaceError, ValueError),
         (RowError, TypeError),
         (TaskError, ValueError),

@@ -1,12 +1,16 @@
-"""How a death is told: from what Python's fault handler left."""
+"""How a row's failure is told: what is no result, and what Python's fault handler left."""
 
+import gc
 import threading
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import psyrun
-from psyrun.failures import describe_death
+from psyrun.exceptions import RowError
+from psyrun.failures import as_mapping, describe_death
 
 REPORT = """\
 Fatal Python error: Segmentation fault
@@ -55,3 +59,64 @@ def test_without_a_report_only_the_cause_is_told(text):
 def test_a_crash_within_libraries_alone_has_no_place(report):
     foreign = report.replace("/home/me/my tasks", "/x/site-packages/pack")
     assert "place" not in describe_death("it died", foreign)
+
+
+def execute() -> None: ...
+
+
+class Series:
+    """As that of pandas: shown in lines, and made a dict by its keys."""
+
+    def __repr__(self) -> str:
+        return "a    1\nb    2\ndtype: int64"
+
+    def keys(self) -> list[str]:
+        return ["a"]
+
+    def __getitem__(self, name: str) -> int:
+        return 1
+
+
+def refused(result: Any) -> str:
+    with pytest.raises(RowError) as caught:
+        as_mapping(result, execute)
+    return str(caught.value)
+
+
+def test_none_is_asked_for_a_return() -> None:
+    assert refused(None) == (
+        "execute() returned None, but a mapping such as {'result': value} is needed; is its "
+        "`return` missing?"
+    )
+
+
+def test_a_plain_value_is_told_with_its_type() -> None:
+    assert refused(3) == (
+        "execute() returned 3 (int), but a mapping such as {'result': value} is needed"
+    )
+
+
+def test_a_coroutine_is_told_by_what_to_write_and_without_a_warning() -> None:
+    async def awaited() -> None: ...
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        told = refused(awaited())
+        gc.collect()
+    assert told == "execute() is async, and Psyrun does not await it: write def, not async def"
+
+
+def test_a_generator_is_told_by_what_to_write() -> None:
+    told = "execute() yields; return a dict instead, such as {'result': value}"
+    assert refused(n for n in [1]) == told
+
+
+def test_no_address_is_told() -> None:
+    assert refused(object()).startswith("execute() returned an object, but a mapping")
+
+
+def test_what_is_shown_in_lines_is_told_by_its_type_and_how_to_make_it_a_dict() -> None:
+    assert refused(Series()) == (
+        "execute() returned a Series, but a mapping such as {'result': value} is needed: "
+        "return dict(series)"
+    )

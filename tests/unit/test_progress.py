@@ -1,6 +1,7 @@
 import pytest
+from rich.console import Console
 
-from psyrun.progress import Bar
+from psyrun.progress import Bar, _make_bar
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,21 @@ def test_lines_come_now_and_then_where_there_is_no_terminal(capfd):
     assert out == ""
     assert len(err.splitlines()) == 1
     assert err.startswith("t: 6 of 10 rows, 1 failed")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_long_name_is_shortened_before_the_numbers(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    bar = _make_bar(400, "a_rather_long_name_of_a_function_that_does_not_fit")
+    bar.update(0, completed=4, failed="2 failed")
+    console = Console()
+    with console.capture() as shown:
+        console.print(bar.get_renderable())
+    bar.stop()
+    (line,) = shown.get().rstrip("\n").split("\n")
+    assert line.startswith("a_rather")
+    assert "… " in line
+    assert "4/400 2 failed" in line
+    assert line.endswith("-:--:--")

@@ -3,7 +3,7 @@ import pytest
 from psyrun import rows
 from psyrun.causes import group
 from psyrun.files import last_line
-from psyrun.report import most_frequent
+from psyrun.report import in_a_line, most_frequent
 from psyrun.state import Failure
 
 
@@ -48,3 +48,9 @@ def test_the_last_line_of_a_log(tmp_path, raw, line):
 
 def test_a_log_that_is_not_there_has_no_last_line(tmp_path):
     assert last_line(tmp_path / "none") == ""
+
+
+@pytest.mark.parametrize("kind", ["TaskError", "WorkdirError", "DamagedError"])
+def test_psyruns_own_errors_are_told_without_the_name_of_their_class(kind: str) -> None:
+    assert in_a_line({"type": kind, "message": "cannot write out/1-1.jnl"}).startswith("cannot")
+    assert in_a_line({"type": f"mine.{kind}", "message": "no"}) == f"mine.{kind}: no"

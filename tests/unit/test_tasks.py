@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import psyrun
 from psyrun.backend import DistributeBackend
 from psyrun.code import CodeImage
 from psyrun.exceptions import TaskError, TaskWarning
@@ -81,6 +82,24 @@ def test_a_wrong_type_is_told_with_file_setting_value_and_what_it_should_be(
         TaskError, match=rf"task_a\.py.*: {setting} is .*{shown}.*, but should be .*{wanted}"
     ):
         load(f"{setting} = {code}\n")
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "name"),
+    [
+        ("store", "h5", "H5Store"),
+        ("store", ".npz", "NpzStore"),
+        ("store", "PickleStore", "PickleStore"),
+        ("scheduler", "slurm", "Slurm"),
+        ("scheduler", "SGE", "SGE"),
+        ("scheduler", "local", "ImmediateRun"),
+    ],
+)
+def test_a_store_or_scheduler_by_name_is_told_with_the_line_to_write(load, setting, text, name):
+    line = f"from psyrun import {name}; {setting} = {name}"
+    with pytest.raises(TaskError, match=f"or its class: {line}$"):
+        load(f"{setting} = {text!r}\n")
+    assert name in psyrun.__all__
 
 
 @pytest.mark.parametrize("kind", ["store", "scheduler"])

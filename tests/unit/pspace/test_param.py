@@ -191,3 +191,34 @@ def test_numpy_is_not_imported():
         "assert s == s[:] and 'numpy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_values_without_a_name_are_told_how_to_name_them():
+    told = r"name the parameter: Param\(x=\[1, 2\]\)"
+    with pytest.raises(TypeError, match=told):
+        Param([1, 2])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=told):
+        Param([1, 2], b=3)  # type: ignore[arg-type]
+
+
+def test_a_dict_without_a_name_is_told_how_to_spread_it():
+    with pytest.raises(TypeError, match=r"Param\(\*\*\{'a': \[1, 2\]\}\)"):
+        Param({"a": [1, 2]})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(Param(a=1), "is a parameter space already"), (np.eye(3), r"Param\(x=\.\.\.\)")],
+)
+def test_other_values_without_a_name_are_told(value, told):
+    with pytest.raises(TypeError, match=told):
+        Param(value)
+
+
+def test_a_table_is_no_column():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1, 2], "b": [3, 4]})
+    with pytest.raises(ParameterSpaceError, match=r"x is a DataFrame.*: Param\(\*\*frame\)"):
+        Param(x=frame)
+    assert Param(**frame).build() == {"a": [1, 2], "b": [3, 4]}
+    assert Param(a=frame["a"]).build() == {"a": [1, 2]}

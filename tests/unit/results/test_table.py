@@ -25,9 +25,10 @@ def results(**columns):
     return Results(columns, About("t"))
 
 
-def table(width=80, keep=(), **columns):
+def table(width=80, keep=(), parameters=(), **columns):
     found = results(**columns)
-    return table_lines(row_columns(found, np.arange(found.size), list(found)), width, keep)
+    shown = row_columns(found, np.arange(found.size), list(found))
+    return table_lines(shown, width, keep, parameters)
 
 
 def test_numbers_stand_at_the_right_and_texts_at_the_left():
@@ -53,6 +54,27 @@ def test_columns_that_do_not_fit_are_left_out_from_the_middle():
     lines, _ = table(width=40, keep=["row", "column9"], **many)
     assert "column9" in lines[0]
     assert max(map(len, lines)) <= 40
+
+
+def test_parameters_are_left_out_after_results():
+    columns = {"rate": [0.5], "depth": [2], "loss": [0.1], "a_long_name_of_a_result": [1.5]}
+    lines, left_out = table(30, {"row"}, ["rate", "depth"], **columns)
+    assert lines[0] == "row  rate  depth  loss  ..."
+    assert left_out == ["a_long_name_of_a_result"]
+
+
+def test_where_not_all_parameters_fit_a_result_is_shown_too():
+    many = {f"parameter{i}": [i] for i in range(8)}
+    lines, _ = table(40, {"row"}, list(many), **many, loss=[0.25], time=[1.5])
+    assert lines[0] == "row  parameter0  parameter1  ...  time"
+
+
+def test_a_wide_result_does_not_take_the_place_of_the_first_parameter():
+    columns = {"a_long_parameter": [1], "another_parameter": [2], "a_result_as_long_as": ["x"]}
+    assert table(30, {"row"}, list(columns)[:2], **columns)[0] == [
+        "row  a_long_parameter  ...",
+        "  0                 1  ...",
+    ]
 
 
 def test_wide_characters_count_twice():
