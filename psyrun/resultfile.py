@@ -95,7 +95,7 @@ def check_target(store: Store, path: Path, known: Result | None = None) -> None:
     if not path.is_file() or not (path.stat().st_size == 0 or store.holds_result(path)):
         raise StoreError(
             f"{path} is in the way: it is no {store.ext} result of Psyrun, so it is not "
-            "replaced; move it, or set another resultfile"
+            "replaced; move it, or give the result another name"
         )
 
 

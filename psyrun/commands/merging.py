@@ -43,7 +43,7 @@ def merge_folder(folder: Path, file: Path, taskdir: Path, *, virtual: bool = Fal
     store = _store_of(file, virtual=virtual)
     owner = _owner_of(file, folder, taskdir)
     with owner.held() if owner else contextlib.nullcontext():
-        _check_target(store, file)
+        check_target(store, file)
         remove_abandoned(file)
         found = while_rows_move(lambda: _merge(folder, store, file, owner))
     for note in found.notes:
@@ -73,14 +73,6 @@ def _check_named(folder: Path, file: Path, taskdir: Path) -> None:
                 f"there is no folder {folder}, but the work directory of the task: "
                 f"psy merge {workdir.root} {file}"
             )
-
-
-def _check_target(store: Store, file: Path) -> None:
-    try:
-        check_target(store, file)
-    except StoreError as err:  # a task's result is moved by a setting, this one by its name
-        advice = str(err).replace("set another resultfile", "name another file")
-        raise StoreError(advice) from None
 
 
 def _store_of(file: Path, *, virtual: bool) -> Store:

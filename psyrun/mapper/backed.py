@@ -145,11 +145,7 @@ def _bring_up(
 ) -> Mapping[str, Column]:
     """Evaluate what is not done, write the result if it does not stand, and return it."""
     file = read_run_file(target.workdir, target.path.name)
-    try:
-        check_target(target.store, target.path, file.result)
-    except StoreError as err:
-        advice = str(err).replace("set another resultfile", "give another filename")
-        raise StoreError(advice) from None
+    check_target(target.store, target.path, file.result)
     if target.path.exists() and not file.runs:
         raise StoreError(
             f"{target.path} exists, but not the folder {target.workdir.root} that tells which "

@@ -219,7 +219,7 @@ def test_merge_replaces_results_and_nothing_else(project):
     (project.root / "y.pkl").write_text("mine")
     ran = project.psy("merge", "psy-work/good", "y.pkl")
     assert ran.code == 1
-    assert ran.err.endswith("is not replaced; move it, or name another file\n")
+    assert ran.err.endswith("is not replaced; move it, or give the result another name\n")
     assert (project.root / "y.pkl").read_text() == "mine"
 
 

@@ -147,7 +147,9 @@ def test_an_empty_space_gives_an_empty_result(tmp_path):
 
 def test_a_file_that_is_no_result_is_not_replaced(tmp_path):
     (tmp_path / "r.pkl").write_text("precious")
-    with pytest.raises(StoreError, match=r"in the way: .*; move it, or give another filename$"):
+    with pytest.raises(
+        StoreError, match=r"in the way: .*; move it, or give the result another name$"
+    ):
         backed(Counting(), Param(a=[1]), tmp_path / "r.pkl")
     assert (tmp_path / "r.pkl").read_text() == "precious"
 

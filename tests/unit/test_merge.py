@@ -159,7 +159,7 @@ def test_an_older_result_is_no_obstacle(target):
 @pytest.mark.parametrize("raw", [b"text", b"\x80\x05K\x01.", b"\x80\x05]."])
 def test_another_file_in_the_way_is_kept(target, raw):
     target.write_bytes(raw)
-    with pytest.raises(StoreError, match=r"r\.pkl is in the way: .*set another resultfile"):
+    with pytest.raises(StoreError, match=r"r\.pkl is in the way: .*another name"):
         check_target(PickleStore(), target)
     assert target.read_bytes() == raw
 
