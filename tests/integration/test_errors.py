@@ -1,6 +1,7 @@
 """`psy errors`: why rows failed, told from files alone."""
 
 import json
+import os
 import re
 
 import pytest
