@@ -13,7 +13,7 @@ from psyrun.exceptions import StoreError, TaskWarning, WorkdirError
 from psyrun.fingerprint import digest_of, fingerprint
 from psyrun.merge import Merger
 from psyrun.partial import verified
-from psyrun.resultfile import check_target, write_result
+from psyrun.resultfile import check_target, keep_unknown, write_result
 from psyrun.runfile import Run, RunFile, write_run_file
 from psyrun.snapshot import load
 from psyrun.state import TaskState, read_sources, task_state
@@ -68,6 +68,7 @@ def _merge_if_complete(workdir: Workdir, file: RunFile, run: Run, task: TaskDef)
         for note in merger.notes:
             warnings.warn(note, TaskWarning, stacklevel=4)
         labels = _attributes(workdir, file, run) if task.store.labels_kept else {}
+        keep_unknown(target, file.result)
         try:
             result = write_result(merger, target, labels)
         except StoreError as err:

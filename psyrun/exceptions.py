@@ -8,7 +8,6 @@ __all__ = [
     "ArgumentError",
     "DamagedError",
     "ExtraError",
-    "HeldError",
     "IneffectiveExcludeWarning",
     "JobsRunningWarning",
     "LockedError",
@@ -57,10 +56,6 @@ class DamagedError(WorkdirError):
 
 class LockedError(PsyrunError, RuntimeError):
     """Another process holds the task."""
-
-
-class HeldError(LockedError):
-    """Another process holds what is wanted; the message says which, and since when."""
 
 
 class StoreError(PsyrunError, ValueError):

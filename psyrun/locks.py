@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psyrun import machine
-from psyrun.exceptions import HeldError, LockedError, TaskWarning, WorkdirError
+from psyrun.exceptions import LockedError, TaskWarning, WorkdirError
 from psyrun.files import clock_at, disk_errors, read_record, unfinished, write_record
 from psyrun.units import duration
 
@@ -51,7 +51,9 @@ def seconds_since(moment: str) -> float:
 
 
 @contextmanager
-def locked(lock: Path, note: Path, title: str, patience: float = 0.0) -> Iterator[CheckHeld]:
+def locked(
+    lock: Path, note: Path, title: str, patience: float = 0.0, advice: str = ""
+) -> Iterator[CheckHeld]:
     """Hold a lock for a while; who dies meanwhile holds nothing any more.
 
     Parameters
@@ -64,6 +66,8 @@ def locked(lock: Path, note: Path, title: str, patience: float = 0.0) -> Iterato
         What is locked, for the message.
     patience : float
         For how many seconds to wait for it.
+    advice : str
+        What to do if another process holds it, for the message.
 
     Yields
     ------
@@ -72,11 +76,9 @@ def locked(lock: Path, note: Path, title: str, patience: float = 0.0) -> Iterato
 
     Raises
     ------
-    HeldError
-        If another process holds it; the message says which, and since when.
     LockedError
-        At the end, if the lock was lost while it should have been held, and nothing else went
-        wrong.
+        If another process holds it; the message says which, and since when. Also at the end, if
+        the lock was lost while it should have been held, and nothing else went wrong.
     WorkdirError
         If the files cannot be written.
 
@@ -93,7 +95,7 @@ def locked(lock: Path, note: Path, title: str, patience: float = 0.0) -> Iterato
         heartbeat_interval=LEASE_SECONDS / _BEATS_PER_LEASE,
     )
     with disk_errors(lock):
-        _acquire(lease, lock, note, title, patience)
+        _acquire(lease, (lock, note), title, patience, advice)
 
     def check() -> None:
         if _is_lost(lease, lock):
@@ -159,9 +161,10 @@ def _read_marker(lock: Path) -> _Marker | None:
 
 
 def _acquire(
-    lease: "SoftFileLease", lock: Path, note: Path, title: str, patience: float
+    lease: "SoftFileLease", files: tuple[Path, Path], title: str, patience: float, advice: str
 ) -> None:
     """Take the lock, or say who has it."""
+    lock, note = files
     if _take(lease):
         return
     marker = _read_marker(lock)
@@ -178,7 +181,7 @@ def _acquire(
             _remove_stale(lock, marker)
     if not _wait(lease, patience):
         holder = _described(note, _read_marker(lock))
-        raise HeldError(f"{title} is held by {_in_words(holder)}")
+        raise LockedError(f"{title} is held by {_in_words(holder)}{advice}")
 
 
 def _take(lease: "SoftFileLease") -> bool:

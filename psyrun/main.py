@@ -1,4 +1,4 @@
-"""Own the `psy` command: sections, exit codes, and where errors become messages."""
+"""Own the `psy` command: its sections, and the place where errors become messages."""
 
 import io
 import os
@@ -7,14 +7,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from enum import IntEnum
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 import click
 
 from psyrun.commandline.command import Sections
 from psyrun.commandline.evaluating import kill, new_task, run, test
+from psyrun.commandline.exitcodes import ExitCode
 from psyrun.commandline.looking import diff, errors, list_tasks, logs, status
 from psyrun.commandline.taking import export, merge, show, verify
 from psyrun.commandline.upkeep import clean, completion
@@ -22,28 +22,6 @@ from psyrun.commands.messages import describe, show_error, show_warning
 from psyrun.commands.options import Options
 from psyrun.exceptions import TaskWarning, Terminated
 from psyrun.version import __version__
-
-
-class ExitCode(IntEnum):
-    """What the exit code of `psy` says, and in words: its `meaning`."""
-
-    meaning: str
-
-    def __new__(cls, code: int, meaning: str) -> Self:
-        """Make a code with its meaning."""
-        member = int.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        return member
-
-    OK = 0, "done, submitted, or nothing to do"
-    FAILED = (
-        1,
-        "rows or jobs failed, or a task was held by another process, refused or unusable",
-    )
-    USAGE = 2, "the command line was wrong"
-    INTERRUPTED = 130, "interrupted by Ctrl-C"
-    TERMINATED = 143, "ended by SIGTERM"
 
 
 @click.group(
@@ -104,9 +82,9 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
             err.show()
             return ExitCode.FAILED
         except (KeyboardInterrupt, click.Abort):
-            return _interrupted(ExitCode.INTERRUPTED, arguments)
+            return _interrupted(ExitCode.INTERRUPTED)
         except Terminated:
-            return _interrupted(ExitCode.TERMINATED, arguments)
+            return _interrupted(ExitCode.TERMINATED)
         except Exception as err:  # the boundary: here errors become messages
             if debug:
                 raise
@@ -125,23 +103,22 @@ def _nobody_reads() -> bool:
     return False
 
 
-def _interrupted(code: ExitCode, arguments: Sequence[str]) -> ExitCode:
-    runs = next((word for word in arguments if word in psy.commands), None) == "run"
-    more = "; finished rows are kept, go on with the same command" if runs else ""
-    click.echo(f"interrupted{more}", err=True)
+def _interrupted(code: ExitCode) -> ExitCode:
+    click.echo("interrupted", err=True)
     return code
 
 
 def _shown_once() -> Callable[..., None]:
-    """Return what shows a warning, unless it was shown already."""
+    """Return what shows a warning, but one that is about no task once only."""
     shown: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *_: Any) -> None:
         own = issubclass(category, TaskWarning)
         text = str(message) if own else f"{category.__name__}: {message}"
-        if text not in shown:
-            show_warning(text)
-            shown.add(text)
+        if category is TaskWarning and text in shown:
+            return
+        show_warning(text)
+        shown.add(text)
 
     return show
 

@@ -1,6 +1,7 @@
 """Own the result file: whether it stands, what may be replaced, and its writing."""
 
 import contextlib
+import os
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
@@ -99,43 +100,61 @@ def check_target(store: Store, path: Path, known: Result | None = None) -> None:
         )
 
 
-def check_not_shared(path: Path, workdir: Workdir) -> None:
-    """Make sure that no other task has its result at a path.
+def check_not_shared(path: Path, file: RunFile, workdir: Workdir) -> None:
+    """Make sure that what stands where a result goes is not the result of another task.
 
     Raises
     ------
     StoreError
-        If one beside this task's work directory does.
+        If a task with a work directory beside this one has its result there.
     """
-    if path.parent == workdir.root:
+    if not path.exists() or _is_known(path, file.result):
         return
+    place = path.resolve()
     for other in workdir.root.parent.glob("*/run.json"):
         with contextlib.suppress(WorkdirError):  # it is told when that task has its turn
-            file = read_run_file(Workdir(other.parent), other.parent.name)
-            place = file.last and Path(file.last.folder, file.last.resultfile)
-            if other.parent != workdir.root and place == path.absolute():
+            found = read_run_file(Workdir(other.parent), other.parent.name)
+            theirs = found.last and Path(found.last.folder, found.last.resultfile).resolve()
+            if other.parent != workdir.root and theirs == place:
                 raise StoreError(
-                    f"{path} is the result of the task {file.task!r}; set another resultfile"
+                    f"{path} is the result of the task {found.task!r}; set another resultfile, "
+                    f"or, if that task is gone: psy clean {found.task}"
                 )
 
 
-def keep_unknown(path: Path, file: RunFile) -> None:
-    """Put what is in the way of a result aside if no run of the task made it, and warn.
+def keep_unknown(path: Path, known: Result | None) -> None:
+    """Keep what a result is about to replace, unless it is known; warn of that.
 
     Results of psyrun 0.8 have the same place, and may be all that is left of long work.
+
+    Parameters
+    ----------
+    path : Path
+        Where the result goes.
+    known : Result, optional
+        The task's result that stands.
     """
-    known = [run.resultfile for run in file.runs] + ([file.result.file] if file.result else [])
-    if not path.exists() or str(path) in known:
+    if not path.exists() or not path.stat().st_size or _is_known(path, known):
         return
     names = (path.with_name(f"{path.stem}.kept-{n}{path.suffix}") for n in count(1))
     kept = next(name for name in names if not name.exists())
     with disk_errors(path, "rename"):
-        path.rename(kept)
+        try:
+            os.link(path, kept)  # so that what stands goes only when the new one is there
+        except OSError:  # there are file systems without links
+            path.rename(kept)
     warnings.warn(
-        f"{path} was there, but by no run of this task: it is kept as {kept}",
+        f"{path} was there, but by no run that is known of this task: it is kept as {kept}",
         TaskWarning,
         stacklevel=3,
     )
+
+
+def _is_known(path: Path, known: Result | None) -> bool:
+    """Tell whether a file is a result of the task, as far as its name and size tell."""
+    if known is None or Path(known.file).absolute() != path.absolute():
+        return False
+    return path.stat().st_size == known.size
 
 
 def write_result(merger: Merger, path: Path, attributes: Mapping[str, str]) -> Result:

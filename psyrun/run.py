@@ -27,7 +27,7 @@ from psyrun.follow import Follower
 from psyrun.freezing import freeze, specified
 from psyrun.jobs import write_jobs
 from psyrun.plan import Action, Plan, changes_text, job_names, make_plan, within
-from psyrun.resultfile import check_not_shared, check_parameters, check_target, keep_unknown
+from psyrun.resultfile import check_not_shared, check_parameters, check_target
 from psyrun.rows import RowState
 from psyrun.runfile import Run, RunFile, read_run_file, write_run_file
 from psyrun.scheduler import ImmediateRun, qualified_name
@@ -99,7 +99,9 @@ def holding(workdir: Workdir, name: str, patience: float = 0.0) -> locks.Hold:
     patience : float
         For how many seconds to wait while another command holds it.
     """
-    return locks.locked(workdir.lock_file, workdir.holder_file, f"task {name!r}", patience)
+    advice = f"; wait for it, or end it with: psy kill {name}"
+    files = workdir.lock_file, workdir.holder_file
+    return locks.locked(*files, f"task {name!r}", patience, advice)
 
 
 def workdir_of(task: TaskDef) -> Workdir:
@@ -218,7 +220,6 @@ def carry_out(
     check_writable(plan)
     workdir.make()
     workdir.tidy()
-    keep_unknown(plan.resultfile, plan.file)
     remove_abandoned(plan.resultfile)
     from psyrun.provenance import record  # which what is up to date can do without
 
@@ -245,7 +246,7 @@ def check_writable(plan: Plan) -> None:
     """Raise a `StoreError` if the result of a plan cannot be written where it should be."""
     if plan.action in (Action.EVALUATE, Action.MERGE):
         check_target(plan.task.store, plan.resultfile, plan.file.result)
-        check_not_shared(plan.resultfile, workdir_of(plan.task))
+        check_not_shared(plan.resultfile, plan.file, workdir_of(plan.task))
     if plan.action is Action.EVALUATE:
         check_parameters(plan.task.store, plan.task.pspace, plan.task.exclude_from_result)
 

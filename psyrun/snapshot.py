@@ -261,7 +261,7 @@ def _damage(path: Path) -> WorkdirError:
     """Say that a file is damaged or not there, and what to do."""
     return WorkdirError(
         f"{path} is damaged or not there; remove the folder {path.parent}, and run the task "
-        "again, which writes it anew"
+        "again, which writes it anew if its parameter space is as it was"
     )
 
 

@@ -41,7 +41,8 @@ def find_task_files(taskdir: str | os.PathLike[str]) -> dict[str, Path]:
             )
         if folder.exists():
             raise TaskError(f"{folder} is a file, not a folder with task files; rename it")
-        for above in folder.parent.parents:
+        plain = Path(taskdir).name == str(taskdir)
+        for above in folder.parent.parents if plain else ():
             if (above / folder.name).is_dir():
                 raise TaskError(f"there is no folder {folder}, but one in {above}; go there")
         raise TaskError(

@@ -14,7 +14,8 @@ from psyrun.files import TEMPORARY, disk_errors, remove_temporary
 _JOB = re.compile(r"\d+-\d+")
 _ROWS = re.compile(r"\d+-\d+(\.rows)?(\.\d+)?\.\w+")
 _JOURNAL = re.compile(r"\d+-\d+\.\d+\.part")
-_RESULT = re.compile(r"result\.\w+")
+_OWN = re.compile(r"\d+-.+|[0-9a-f]{32}")
+"""How files of runs and jobs, snapshots and codes are called."""
 _MOST_GAP = 4
 """So many journals in a row may have been removed by hand and those behind are found still."""
 
@@ -248,22 +249,20 @@ class Workdir:
             self.log_folder,
         )
 
-    def own(self) -> list[Path]:
-        """List what Psyrun has made right below the folder, and nobody else.
+    def own(self) -> Iterator[Path]:
+        """Find what Psyrun has made below the folder, but for results; each folder is the last.
 
-        Empty if the folder is no work directory: without `run.json` and without the folders
-        that come before it.
+        What has a name that Psyrun gives nothing is another's, and so is what a link leads to.
         """
-        begun = self.snapshots_folder.is_dir() and self.codes_folder.is_dir()
-        if not (begun or self.run_file.exists()):
-            return []
-        fixed = {self.run_file, self.lock_file, self.holder_file, self.file_digests}
-        known = {*fixed, *self.folders(), self.claims_folder}
-        return [
-            path
-            for path in sorted(self.root.iterdir())
-            if path in known or _RESULT.fullmatch(path.name) or path.name.startswith(TEMPORARY)
-        ]
+        for file in (self.run_file, self.lock_file, self.holder_file, self.file_digests):
+            if file.exists():
+                yield file
+        for folder in (*self.folders(), self.claims_folder):
+            if folder.is_dir() and not folder.is_symlink():
+                yield from (path for path in sorted(folder.iterdir()) if _is_own(path))
+            if folder.exists():
+                yield folder
+        yield from sorted(self.root.glob(f"{TEMPORARY}*"))
 
     def tidy(self) -> None:
         """Remove unfinished files; only for who holds the lock while no job runs."""
@@ -274,3 +273,7 @@ class Workdir:
 def job_of(path: Path) -> str:
     """Tell the job to which a file below `in/`, `out/` or `log/` belongs."""
     return path.name.partition(".")[0]
+
+
+def _is_own(path: Path) -> bool:
+    return _OWN.fullmatch(path.name) is not None or path.name.startswith(TEMPORARY)

@@ -1,6 +1,5 @@
 """Own how commands show their help: with examples, and sorted by what one wants to do."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,6 +42,8 @@ class Sections(click.Group):
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Let help be as wide as a narrow terminal; click takes no less than 50 columns."""
+        import shutil  # which loads libraries for archives
+
         columns = shutil.get_terminal_size().columns
         if columns < _NARROW:
             extra.setdefault("terminal_width", max(columns - 1, _NARROWEST))

@@ -5,8 +5,13 @@ from collections.abc import Sequence
 import click
 
 from psyrun.commandline.command import Command
+from psyrun.commandline.exitcodes import ExitCode
 from psyrun.commandline.tasknames import TASKDIR, TASKS
+from psyrun.commands.messages import show_note
 from psyrun.commands.options import Options
+from psyrun.exceptions import Terminated
+
+_INTERRUPTED = "interrupted; finished rows are kept, go on with the same command"
 
 
 def _complete_schedulers(*given: object) -> list[str]:
@@ -123,7 +128,14 @@ def run(
         raise click.UsageError("--continue keeps rows and --force does not: use one of them")
     if dry_run:
         return each_task(obj, tasks, lambda task: foretell(task, keep=keep, force=force))
-    return run_tasks(obj, tasks, Wish(keep, force, wait))
+    try:
+        return run_tasks(obj, tasks, Wish(keep, force, wait))
+    except KeyboardInterrupt:
+        show_note(f"\n{_INTERRUPTED}")  # a terminal has written ^C
+        return ExitCode.INTERRUPTED
+    except Terminated:
+        show_note(_INTERRUPTED)
+        return ExitCode.TERMINATED
 
 
 @click.command(

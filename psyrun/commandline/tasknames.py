@@ -37,7 +37,7 @@ def complete_tasks(ctx: click.Context, param: click.Parameter, incomplete: str) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            names = [*find_task_files(taskdir)]
+            names = [*find_task_files(Path(taskdir).expanduser())]
         except (PsyrunError, OSError):
             names = []
     return [name for name in names if name.startswith(incomplete) and name not in named]

@@ -35,19 +35,21 @@ def clean(obj: Options, tasks: Sequence[str], *, yes: bool) -> int:
 @click.command(
     cls=Command,
     examples={
-        'eval "$(psy completion bash)"': "as a line in ~/.bashrc",
-        'eval "$(psy completion zsh)"': "as a line in ~/.zshrc, below compinit",
-        "psy completion fish | source": "as a line in ~/.config/fish/config.fish",
+        'eval "$(psy completion bash)"': "in bash: now, or as a line in ~/.bashrc",
+        'eval "$(psy completion zsh)"': "in zsh: the same in ~/.zshrc, below compinit",
+        "psy completion fish | source": "in fish: the same in ~/.config/fish/config.fish",
     },
 )
-@click.argument("shell", required=False, type=click.Choice(SHELLS))
+@click.argument("shell", required=False, metavar="[SHELL]", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str | None) -> int:
     """Print what lets a shell complete what you type.
 
     Commands, options and the names of tasks.
 
-    SHELL is bash, fish or zsh; by default the one that you use.
+    SHELL is bash, fish or zsh; by default the one that you use. In a file that each shell
+    reads, the line works where psy is on the path by then: if it is in an environment, put the
+    line at the end of the script that activates that.
     """
     from psyrun.commands.completion import print_script
 

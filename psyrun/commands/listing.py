@@ -3,7 +3,6 @@
 import click
 
 from psyrun.commands.options import Options
-from psyrun.commands.turns import note_no_tasks
 from psyrun.taskfiles import find_task_files
 
 
@@ -11,6 +10,8 @@ def list_names(options: Options) -> int:
     """Print the name of each task."""
     names = find_task_files(options.taskdir)
     if not names:
+        from psyrun.commands.turns import note_no_tasks
+
         note_no_tasks(options)
     for name in names:
         click.echo(name)

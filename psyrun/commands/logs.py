@@ -83,13 +83,13 @@ def _log_of(workdir: Workdir, run: Run, job: str) -> Path:
 
 
 def _newest(workdir: Workdir, run: Run) -> Path | None:
-    """Find the log of a run that was written to last, that of a job before all others."""
+    """Find the log of a run that was written to last, the worker's after all others."""
     logs = [*workdir.log_folder.glob(f"{run.number}-*.log")]
-    of_no_job = (workdir.merge_log(run.number), workdir.worker_log(run.number))
+    worker = workdir.worker_log(run.number)
 
     def newness(path: Path) -> tuple[bool, bool, int]:
         found = path.stat()
-        return found.st_size > 0, path not in of_no_job, found.st_mtime_ns
+        return found.st_size > 0, path != worker, found.st_mtime_ns
 
     return max(logs, key=newness, default=None)
 

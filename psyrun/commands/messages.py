@@ -6,7 +6,7 @@ from typing import cast
 
 import click
 
-from psyrun.exceptions import HeldError, PsyrunError
+from psyrun.exceptions import PsyrunError
 
 _FAILING = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EPIPE)
 
@@ -43,8 +43,6 @@ def is_of_output(err: BaseException) -> bool:
 
 def describe(err: BaseException) -> str:
     """Put an exception in words: Psyrun's own as they are, others with their type."""
-    if isinstance(err, HeldError):
-        return f"{err}; wait for it, or end it with psy kill"
     if isinstance(err, PsyrunError):
         return str(err)
     if is_of_output(err):

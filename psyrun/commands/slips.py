@@ -1,5 +1,6 @@
 """Own hints at what is easily put, or looked for, in the wrong folder."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,12 @@ def slips(task: TaskDef) -> Iterator[str]:
     if (above / CONF).is_file() and not any(above.glob(f"{PREFIX}*.py")):
         yield f"{above / CONF} is not read: it belongs beside the task files, in {task.taskdir}"
     almost = task.taskdir / "psy_conf.py"
-    if almost.is_file() and task.conf_path is None:
+    imported = getattr(sys.modules.get(almost.stem), "__file__", None) == str(almost)
+    if almost.is_file() and task.conf_path is None and not imported:
         yield f"{almost} is not read: {CONF} is written with '-'"
     root = Path(task.workdir) / task.name
     if other := left_beside(task.taskdir, root):
         yield (
             f"{task.name}: there are rows in {other}, which are not seen from here; go to "
-            f"{other.parent.parent} to use them"
+            f"{above} to use them"
         )

@@ -2,9 +2,10 @@
 
 import contextlib
 import errno
+import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from psyrun.files import disk_errors
 from psyrun.jobwords import jobs_text
 from psyrun.locks import CheckHeld, is_local, read_holder
 from psyrun.run import holding
-from psyrun.runfile import Result, RunFile, read_run_file
+from psyrun.runfile import RunFile, read_run_file
 from psyrun.scheduler import Scheduler, scheduler_errors
 from psyrun.submitted import Seen, queue_for, scheduler_named
-from psyrun.taskfiles import NAME_RULE, PREFIX, is_name, name_from, suggestion
+from psyrun.taskfiles import NAME_RULE, PREFIX, is_name, suggestion
 from psyrun.units import size_text
 from psyrun.workdir import Workdir
 
@@ -32,6 +33,7 @@ SCHEDULERS = frozenset({"ImmediateRun", "LSF", "PBS", "SGE", "Slurm", "Sqsub"})
 _END_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
 _MOST_IDS = 6
+_MOST_OTHERS = 10
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TEMPLATE = Path(__file__).parent.with_name("template_task.py")
 
@@ -42,7 +44,7 @@ def _there(taskdir: Path, names: Sequence[str]) -> Iterator[tuple[str, Workdir]]
 
 
 def clean_tasks(options: Options, names: Sequence[str], *, yes: bool) -> int:
-    """Remove the work directories of tasks, or show what would be removed."""
+    """Remove what tasks have made, or show what would be removed."""
     found = list(_there(options.taskdir, names))
     code = in_turn(options, found, lambda pair: _clean(*pair, options.taskdir, yes=yes))
     if found and not yes:
@@ -51,41 +53,49 @@ def clean_tasks(options: Options, names: Sequence[str], *, yes: bool) -> int:
 
 
 def _clean(name: str, workdir: Workdir, taskdir: Path, *, yes: bool) -> bool:
-    result = _read_run_file(workdir, name).result
-    own = _own_files(workdir, result)
-    if not own and any(workdir.root.iterdir()):
-        raise TaskError(
-            f"{name}: {workdir.root} is no work directory, as it has no "
-            f"{workdir.run_file.name}; nothing is removed there"
-        )
-    sizes = list(_sizes(own))
+    file = _read_run_file(workdir, name)
+    own = _own_files(workdir, file)
+    files = [path for path in own if not path.is_dir() or path.is_symlink()]
+    if not files:
+        click.echo(f"{name}: nothing to remove in {workdir.root}")
+        return True
+    inside = [path for folder in own if not folder.is_symlink() for path in folder.rglob("*")]
+    sizes = [path.lstat().st_size for path in {*files, *inside} if not path.is_dir()]
     if yes:
         _remove(name, workdir, taskdir)
     verb = "removed" if yes else "would remove"
     click.echo(f"{name}: {verb} {workdir.root} ({len(sizes):,} files, {size_text(sum(sizes))})")
-    if result and not Path(result.file).is_relative_to(workdir.root):
+    result = file.result
+    if result and not Path(result.file).absolute().is_relative_to(workdir.root.absolute()):
         note = ", but holds no rows itself: it is virtual" if result.is_virtual else ""
         click.echo(f"{name}: {result.file} stays{note}")
-    for path in sorted({*workdir.root.iterdir()} - {*own}) if workdir.root.exists() else ():
-        click.echo(f"{name}: {path} stays: it is by no run of the task")
+    others = list(_others(workdir, own))
+    for path in others[:_MOST_OTHERS]:
+        click.echo(f"{name}: {path} stays: no run of the task is known to have made it")
+    if len(others) > _MOST_OTHERS:
+        click.echo(f"{name}: and {len(others) - _MOST_OTHERS:,} more")
     return True
 
 
-def _own_files(workdir: Workdir, result: Result | None) -> list[Path]:
-    """List what is right below a work directory and by Psyrun, a result of any name too."""
-    own = workdir.own()
-    named = [path for path in workdir.root.iterdir() if result and path == Path(result.file)]
-    return [*own, *(path for path in named if own and path not in own)]
+def _own_files(workdir: Workdir, file: RunFile) -> list[Path]:
+    """List what the runs of a task have made in its work directory; each folder is the last."""
+    root = workdir.root
+    if not (workdir.run_file.exists() or workdir.codes_folder.is_dir()):
+        return []
+    results = [Path(file.result.file)] if file.result else []
+    if workdir.run_file.exists() and not file.runs:  # it is damaged: which one is not known
+        results = [workdir.result(ext) for ext in (".pkl", ".npz", ".h5")]
+    places = [Path(os.path.relpath(result, root)) for result in results]
+    made = [root / place for place in places if ".." not in place.parts]
+    return [*workdir.own(), *(path for path in made if path.is_file())]
 
 
-def _sizes(paths: Iterable[Path]) -> Iterator[int]:
-    """Tell the sizes of all files in some folders, and of some files."""
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):  # a job may be at it
-            if path.is_dir() and not path.is_symlink():
-                yield from _sizes(path.iterdir())
-            else:
-                yield path.lstat().st_size
+def _others(workdir: Workdir, own: Sequence[Path]) -> Iterator[Path]:
+    """Find what is in a work directory, and in its folders, and is not one's own."""
+    known = {*own}
+    for folder in (workdir.root, *(path for path in own if path.parent == workdir.root)):
+        if folder.is_dir() and not folder.is_symlink():
+            yield from (path for path in sorted(folder.iterdir()) if path not in known)
 
 
 def _read_run_file(workdir: Workdir, name: str) -> RunFile:
@@ -105,11 +115,15 @@ def _remove(name: str, workdir: Workdir, taskdir: Path) -> None:
             raise TaskError(f"{name}: {size} queued or running; end them with: psy kill {name}")
         check_held()
         with disk_errors(workdir.root, "remove"):
-            for path in _own_files(workdir, file.result):
-                if path.is_dir() and not path.is_symlink():
+            for path in _own_files(workdir, file):
+                if path.is_symlink() or not path.is_dir():
+                    if path not in (workdir.lock_file, workdir.holder_file):
+                        path.unlink(missing_ok=True)
+                elif path.parent == workdir.root:
+                    with contextlib.suppress(OSError):  # it holds what others have put there
+                        path.rmdir()
+                else:
                     shutil.rmtree(path)
-                elif path not in (workdir.lock_file, workdir.holder_file):
-                    path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # a run that started meanwhile keeps its files
         workdir.root.rmdir()
 
@@ -186,7 +200,7 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 
 def write_task_file(taskdir: Path, name: str, scheduler: str) -> int:
     """Write a task file that runs as it is."""
-    name = name_from(Path(name)) if name.startswith(PREFIX) else name.removesuffix(".py")
+    name = name.removesuffix(".py").removeprefix(PREFIX)
     if not is_name(name):
         raise click.UsageError(f"{name!r} is no name for a task: {NAME_RULE}")
     module, _, cls = scheduler.rpartition(".")

@@ -88,7 +88,7 @@ def test_the_second_command_says_who_holds_the_task(project, under_way, argument
         rf"\(process {under_way.pid} on {re.escape(machine.host())}, since 2\S+\)"
     )
     assert re.search(said, ran.err), ran.err
-    assert "or end it with psy kill" in ran.err
+    assert "or end it with: psy kill patient" in ran.err
     goes_on(project, under_way)
 
 

@@ -147,8 +147,21 @@ def test_a_shell_offers_files_where_no_task_fits(name: str, tmp_path: Path) -> N
         assert completed(name, "psy show res", tmp_path) == []
 
 
-def test_completion_in_a_folder_without_tasks_offers_none(tmp_path: Path) -> None:
-    assert completed("bash", "psy run ", tmp_path) == []
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [("psy run ", "\n"), ("psy show res", "file,res\n"), ("psy li", "plain,list\n")],
+)
+def test_a_shell_is_answered_without_a_complaint(
+    typed: str, answer: str, tmp_path: Path
+) -> None:
+    """What bash is told when there are no tasks; its own scripts hide errors."""
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    env = os.environ | {"_PSY_COMPLETE": "bash_complete", **words}
+    command = [sys.executable, "-c", "from psyrun.main import console; console()"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == (answer, "")
 
 
 def test_the_shell_is_that_of_the_user(project, monkeypatch: pytest.MonkeyPatch) -> None:

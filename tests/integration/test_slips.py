@@ -108,7 +108,10 @@ def test_a_result_by_no_run_of_the_task_is_kept(project) -> None:
     old.write_bytes(pickle.dumps({"a": [1], "y": ["days of work"]}))
     ran = project.psy("run")
     assert ran.code == 0
-    assert "by no run of this task: it is kept as psy-work/one/result.kept-1.pkl" in ran.err
+    assert (
+        "by no run that is known of this task: it is kept as psy-work/one/result.kept-1.pkl"
+        in ran.err
+    )
     assert project.result("one")["y"] == [1, 4, 9]
     kept = pickle.loads(old.with_name("result.kept-1.pkl").read_bytes())
     assert kept["y"] == ["days of work"]
@@ -127,28 +130,48 @@ def test_a_kept_result_is_not_replaced_by_another(project) -> None:
     assert [pickle.loads(path.read_bytes())["a"] for path in kept] == [["first"], ["second"]]
 
 
+FOREIGN = [
+    *("notes.txt", "result.kept-1.pkl", "result.png", "result.npz", "result.d/mine.txt"),
+    *("out/thesis.txt", "out/0.pkl", "in/sub/mine", "log/mine.log", "code/mine.py"),
+]
+
+
 def test_clean_leaves_what_psyrun_has_not_made(project) -> None:
     project.task("one", GOOD)
     project.psy("run")
     root = project.workdir("one")
-    (root / "notes.txt").write_text("mine")
-    (root / "result.kept-1.pkl").write_text("from before")
+    for name in FOREIGN:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("mine")
     shown = project.psy("clean", "one").out
-    ran = project.psy("clean", "--yes", "one")
-    for out in (shown, ran.out):
-        assert "psy-work/one/notes.txt stays: it is by no run of the task" in out
-    assert sorted(path.name for path in root.iterdir()) == ["notes.txt", "result.kept-1.pkl"]
+    ran = project.psy("clean", "--yes", "one").out
+    for out in (shown, ran):
+        assert "psy-work/one/notes.txt stays: no run of the task is known to" in out
+        assert "psy-work/one/out/thesis.txt stays: no run of the task is known to" in out
+    left = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    assert sorted(left) == sorted(FOREIGN)
+    assert project.psy("clean", "--yes").out == "one: nothing to remove in psy-work/one\n"
 
 
-def test_clean_refuses_a_folder_that_is_no_work_directory(project) -> None:
+def test_clean_removes_nothing_in_a_folder_that_is_no_work_directory(project) -> None:
     """As where `workdir` is the project's own folder."""
     project.task("src", f"workdir = '.'\n{GOOD}")
     (project.root / "src" / "out").mkdir(parents=True)
     (project.root / "src" / "out" / "thesis.txt").write_text("mine")
     ran = project.psy("clean", "--yes", "src")
-    assert ran.code == 1
-    assert "src is no work directory, as it has no run.json" in ran.err
+    assert ran.out == "src: nothing to remove in src\n"
     assert (project.root / "src" / "out" / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "file", ["{root}/psy-work/one/best.pkl", "psy-work/one/final/best.pkl"]
+)
+def test_clean_knows_the_result_by_whatever_name(project, file: str) -> None:
+    project.task("one", f"resultfile = {file.format(root=project.root)!r}\n{GOOD}")
+    assert project.psy("run").code == 0
+    ran = project.psy("clean", "--yes", "one")
+    assert "stays" not in ran.out.replace("one/final stays", "")
+    assert not list(project.workdir("one").rglob("best.pkl"))
 
 
 def test_clean_follows_no_link_out_of_the_folder(project) -> None:
@@ -175,9 +198,31 @@ def test_a_work_directory_may_be_a_link_and_stays_one(project) -> None:
     assert [path.name for path in elsewhere.iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.parametrize("file", ["r.pkl", "psy-work/one/result.pkl"])
+def test_a_foreign_result_stays_in_place_while_rows_fail(project) -> None:
+    project.task("one", "pspace = Param(a=[1, 0])\ndef execute(a):\n    return {'y': 1 / a}\n")
+    project.psy("run")
+    foreign = project.workdir("one") / "result.pkl"
+    foreign.write_bytes(pickle.dumps({"a": ["days of work"]}))
+    assert project.psy("run").code == 1
+    assert pickle.loads(foreign.read_bytes()) == {"a": ["days of work"]}
+    project.task("one", "pspace = Param(a=[1])\ndef execute(a):\n    return {'y': 1 / a}\n")
+    assert "it is kept as psy-work/one/result.kept-1.pkl" in project.psy("run").err
+    assert project.result("one") == {"a": [1], "y": [1.0]}
+
+
+def test_one_s_own_result_by_another_name_is_no_foreign_one(project) -> None:
+    project.task("one", f"resultfile = 'r.pkl'\n{GOOD}")
+    project.psy("run")
+    project.task("one", f"resultfile = {str(project.root / 'r.pkl')!r}\n{GOOD}")
+    ran = project.psy("run")
+    assert ran.code == 0
+    assert "kept" not in ran.err
+
+
+@pytest.mark.parametrize("file", ["r.pkl", "sub/../r.pkl", "psy-work/one/result.pkl"])
 def test_two_tasks_do_not_share_a_result(project, file: str) -> None:
-    project.task("one", f"resultfile = {file!r}\n{GOOD}")
+    (project.root / "sub").mkdir()
+    project.task("one", f"resultfile = {file.replace('sub/../', '')!r}\n{GOOD}")
     project.task("two", f"resultfile = {file!r}\npspace = Param(b=[7])\ndef execute(b): pass\n")
     ran = project.psy("run")
     assert ran.code == 1
@@ -244,7 +289,14 @@ def test_a_file_in_the_place_of_the_task_directory_is_told(project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "name"), [("a-b", "a-b"), ("123", "123"), ("task_b", "b"), ("task_c.py", "c")]
+    ("given", "name"),
+    [
+        ("a-b", "a-b"),
+        ("123", "123"),
+        ("task_b", "b"),
+        ("task_c.py", "c"),
+        ("task_v1.2", "v1.2"),
+    ],
 )
 def test_a_new_task_may_have_any_name_that_a_task_may_have(project, given, name) -> None:
     assert project.psy("new-task", given).code == 0

@@ -204,6 +204,7 @@ HEAVY = [
         "import psyrun",
         "from psyrun.main import psy_main; psy_main(['--help'])",
         "from psyrun.main import psy_main; psy_main(['run', '--help'])",
+        "import psyrun.main as m; m.psy_main(['--taskdir', 'psy-tasks-examples', 'list'])",
     ],
 )
 def test_nothing_heavy_is_loaded_by(program: str) -> None:

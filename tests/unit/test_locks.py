@@ -378,7 +378,9 @@ class TestOnNetworkFileSystems:
 
     def test_a_living_holder_keeps_it(self, tmp_path, holder):
         done = hold_without_exchange(tmp_path)
-        assert f"HeldError: it is held by `-c {tmp_path}` (process {holder.pid}" in done.stderr
+        assert (
+            f"LockedError: it is held by `-c {tmp_path}` (process {holder.pid}" in done.stderr
+        )
         assert process_told_of(tmp_path) == holder.pid
 
     def test_the_lease_of_another_host_runs_out(self, tmp_path, elsewhere):
