@@ -13,10 +13,15 @@ from typing import Any
 import pytest
 
 from psyrun.main import psy_main
+from tests.property import examples
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the long tests too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    examples.all_of_them = config.getoption("--slow")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
