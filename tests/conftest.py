@@ -112,6 +112,8 @@ def project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Project]:
     monkeypatch.chdir(tmp_path)
+    for module in ("awaiting", "commands.upkeep"):  # what people do not notice adds up here
+        monkeypatch.setattr(f"psyrun.{module}._LOOK_SECONDS", 0.05)
     yield Project(tmp_path, capfd.readouterr)
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
