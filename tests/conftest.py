@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -13,10 +14,15 @@ from typing import Any
 import pytest
 
 from psyrun.main import psy_main
+from tests.property import examples
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the long tests too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    examples.all_of_them = config.getoption("--slow")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -107,7 +113,54 @@ def project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Project]:
     monkeypatch.chdir(tmp_path)
+    _look_often(monkeypatch)
     yield Project(tmp_path, capfd.readouterr)
+    _forget_modules(tmp_path)
+
+
+Make = Callable[[Project], object]
+
+
+@pytest.fixture(scope="module")
+def _kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def once(
+    _kept: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[[Make], Project]]:
+    """Make projects as functions do that have names of their own, each once in a module.
+
+    The next test that asks finds the folder as the function left it.
+    """
+
+    def made(make: Make) -> Project:
+        project = Project(_kept / make.__name__ / "project", capfd.readouterr)
+        copy = _kept / make.__name__ / "copy"
+        if copy.exists():
+            shutil.rmtree(project.root, ignore_errors=True)
+            shutil.copytree(copy, project.root, symlinks=True)
+            monkeypatch.chdir(project.root)
+        else:
+            project.root.mkdir(parents=True)
+            monkeypatch.chdir(project.root)
+            make(project)
+            shutil.copytree(project.root, copy, symlinks=True)
+        return project
+
+    _look_often(monkeypatch)
+    yield made
+    _forget_modules(_kept)
+
+
+def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands look often for the end of jobs; what nobody notices adds up here."""
+    for module in ("awaiting", "commands.upkeep"):
+        monkeypatch.setattr(f"psyrun.{module}._LOOK_SECONDS", 0.05)
+
+
+def _forget_modules(folder: Path) -> None:
     for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+        if str(getattr(module, "__file__", None)).startswith(str(folder)):
             del sys.modules[name]

@@ -153,17 +153,14 @@ class BatchContract(SchedulerContract):
         with pytest.raises(SchedulerError, match="did you mean 'timelimit'"):
             scheduler.submit(["true"], str(tmp_path / "log"), scheduler_args=asked)
 
-    @pytest.mark.parametrize(
-        ("asked", "message"),
-        [
+    def test_values_that_cannot_be_are_refused(self, scheduler):
+        for asked, message in (
             ({"timelimit": "soon"}, "timelimit is 'soon'"),
             ({"n_cpus": "a\nb"}, "has to be one line|whole number"),
             ({"setup": 3}, "setup"),
-        ],
-    )
-    def test_values_that_cannot_be_are_refused(self, asked, message, scheduler):
-        with pytest.raises(SchedulerError, match=message):
-            scheduler.check(asked)
+        ):
+            with pytest.raises(SchedulerError, match=message):
+                scheduler.check(asked)
 
 
 class ArrayContract(SchedulerContract):

@@ -16,7 +16,7 @@ def _slurm() -> Iterator[SlurmCluster]:
 
 @pytest.fixture(scope="session")
 def _slurm_with_accounting() -> Iterator[SlurmCluster]:
-    with SlurmCluster(accounting=True) as cluster:
+    with SlurmCluster(accounting=True, settings={"MinJobAge": "2"}) as cluster:
         yield cluster
 
 
@@ -30,7 +30,7 @@ def slurm(_slurm: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slu
 def slurm_with_accounting(
     _slurm_with_accounting: SlurmCluster, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SlurmCluster]:
-    """A private Slurm with sacct and sacctmgr; see `slurm`."""
+    """A private Slurm with sacct and sacctmgr, which itself soon forgets jobs; see `slurm`."""
     yield from _in_use(_slurm_with_accounting, monkeypatch)
 
 

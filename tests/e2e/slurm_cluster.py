@@ -11,17 +11,21 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Self
+
+import pytest
 
 from tests.e2e import daemons
 from tests.waiting import until
 
 _PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "sinfo")
 _ACCOUNTING = ("slurmdbd", "sacct", "sacctmgr", "mariadbd", "mariadb-install-db")
+
+_PATIENCE_SECONDS = 5
 
 _CONF = """\
 ClusterName=psy
@@ -48,12 +52,12 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 DefMemPerCPU=10
 SchedulerType=sched/backfill
-SchedulerParameters=sched_interval=1,bf_interval=1
+SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
 SlurmdParameters=config_overrides
 MaxArraySize=1001
 MinJobAge=300
 KillWait=5
-MessageTimeout=5
+MessageTimeout={patience}
 ReturnToService=2
 SlurmctldTimeout=120
 SlurmdTimeout=300
@@ -211,6 +215,21 @@ class SlurmCluster:
         """
         self._daemons.send(name, number)
 
+    @contextlib.contextmanager
+    def silence(self) -> Iterator[None]:
+        """Let slurmctld give no answer; commands do not wait long for one meanwhile."""
+        hasty = self.conf.with_name("hasty.conf")
+        patience = f"MessageTimeout={_PATIENCE_SECONDS}\n"
+        assert patience in self.conf.read_text()
+        hasty.write_text(self.conf.read_text().replace(patience, "MessageTimeout=1\n"))
+        self.send("slurmctld", signal.SIGSTOP)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("SLURM_CONF", str(hasty))
+                yield
+        finally:
+            self.send("slurmctld", signal.SIGCONT)
+
     def reset(self) -> None:
         """Make all daemons run and no job; for use between tests."""
         for name in list(self._daemons.running):
@@ -253,6 +272,7 @@ class SlurmCluster:
             "root": self.root,
             "ports": self._ports,
             "user": getpass.getuser(),
+            "patience": _PATIENCE_SECONDS,
             "auth": "munge" if self._munge else "none",
             "socket": f"{munge_socket}," if self._munge else "",
             "socket_line": f"AuthInfo={munge_socket}" if self._munge else "",

@@ -100,7 +100,11 @@ def resize(folder, kilobytes):
     mount("-o", f"remount,size={kilobytes}k", str(folder))
 
 
-@pytest.mark.parametrize("kilobytes", [4, 12, 24, 60, 100, 200, 400, 600, 900])
+def slow(*values):
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
+@pytest.mark.parametrize("kilobytes", [4, 60, 200, 600, *slow(12, 24, 100, 400, 900)])
 def test_a_full_disk_is_said_and_no_row_is_lost(small_disk, tmp_path, kilobytes):
     place = Place(small_disk, tmp_path / "counted")
     resize(small_disk, kilobytes)
@@ -203,6 +207,22 @@ def hit(tmp_path, faults, calls, number, after):
 
 
 @pytest.mark.parametrize(
+    ("calls", "number", "after"),
+    [
+        ("open", errno.ESTALE, 30),  # the note of the run
+        ("read", errno.ESTALE, 9),  # what a worker reads
+        ("read", errno.ESTALE, 30),  # what is merged, when all rows are done
+        ("write", errno.EDQUOT, 2),  # the space
+        ("rename", errno.EIO, 9),  # what is to be done by a job
+        ("sync", errno.EIO, 9),  # the code
+    ],
+)
+def test_calls_that_fail_are_told_and_cost_no_row(tmp_path, faults, calls, number, after):
+    hit(tmp_path, faults, calls, number, after)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
     ("calls", "number"),
     [
         ("open", errno.ESTALE),
@@ -213,7 +233,7 @@ def hit(tmp_path, faults, calls, number, after):
     ],
 )
 @pytest.mark.parametrize("after", [2, 9, 30])
-def test_calls_that_fail_are_told_and_cost_no_row(tmp_path, faults, calls, number, after):
+def test_calls_that_fail_early_or_late_cost_no_row(tmp_path, faults, calls, number, after):
     hit(tmp_path, faults, calls, number, after)
 
 

@@ -39,11 +39,14 @@ def execute(a):
 
 
 class Cluster:
-    """A project with a task `far` on a private Slurm."""
+    """A project with a task on a private Slurm; its rows are counted from `first` on."""
 
-    def __init__(self, project: Project, slurm: SlurmCluster) -> None:
+    def __init__(
+        self, project: Project, slurm: SlurmCluster, name: str = "far", *, first: int = 0
+    ) -> None:
         self.project, self.slurm = project, slurm
-        self.hold = project.root / "hold"
+        self.name, self.first = name, first
+        self.hold = project.root / f"hold-{name}"
         self.psy = project.psy
 
     def task(
@@ -51,13 +54,20 @@ class Cluster:
     ) -> Path:
         """Write the task; rows from `free` on wait while the file `hold` stands."""
         text = TASK.format(
-            rows=rows, jobs=jobs, asked=asked, hold=str(self.hold), free=free, more=more
+            rows=rows,
+            jobs=jobs,
+            asked=asked,
+            hold=str(self.hold),
+            free=free,
+            more=more,
         )
-        return self.project.task("far", text)
+        if self.first:
+            text = text.replace("counted(a)", f"counted({self.first} + a)")
+        return self.project.task(self.name, text)
 
     @property
     def run(self):
-        run = read_run_file(Workdir(self.project.workdir("far")), "far").last
+        run = read_run_file(Workdir(self.project.workdir(self.name)), self.name).last
         assert run is not None
         return run
 
@@ -71,8 +81,9 @@ class Cluster:
     def started(self, *rows: int) -> None:
         """Wait until some rows are under way."""
         path = self.project.root / "counted"
+        wanted = {str(self.first + row) for row in rows}
         until(
-            lambda: path.exists() and {*map(str, rows)} <= {*path.read_text().split()},
+            lambda: path.exists() and wanted <= {*path.read_text().split()},
             "rows to start",
         )
 
@@ -81,8 +92,9 @@ class Cluster:
         until(lambda: not self.slurm.live(), "the end of all jobs", _LONG_SECONDS)
 
     def is_done(self, rows: int) -> None:
-        assert self.psy("status").out.startswith(f"far: up to date, {rows:,} rows")
-        assert self.project.result("far") == {
+        shown = self.psy("status", self.name).out
+        assert shown.startswith(f"{self.name}: up to date, {rows:,} rows")
+        assert self.project.result(self.name) == {
             "a": [*range(rows)],
             "y": [a * a for a in range(rows)],
         }
@@ -90,7 +102,7 @@ class Cluster:
     def completes(self, rows: int) -> None:
         """The next `psy run` evaluates what is left."""
         self.hold.unlink(missing_ok=True)
-        ran = self.psy("run", "--wait")
+        ran = self.psy("run", "--wait", self.name)
         assert ran.code == 0, ran.err
         self.is_done(rows)
 
@@ -175,15 +187,29 @@ def test_a_cancelled_job_costs_what_it_had_under_way(far):
     assert far.project.evaluated() == ["1", "2", "3"]
 
 
-def test_a_job_beyond_its_time_limit_says_which_setting_to_raise(far):
+def test_jobs_beyond_their_time_limit_come_back_or_say_which_setting_to_raise(far):
+    """Slurm looks at time limits every 30 s; the two jobs wait for that together."""
+    back = Cluster(far.project, far.slurm, "back", first=10)
     far.task(4, 1, "'timelimit': 1", free=1)
+    back.task(4, 1, "'timelimit': '1h'", free=1, more="requeue = 2")
     far.hold.touch()
+    back.hold.touch()
     far.psy("run")
     far.started(0, 1)
-    far.slurm.scontrol("update", f"JobId={far.id_of(0)}", "EndTime=now")
+    back.started(0, 1)
+    over, comes_back = far.id_of(0), back.id_of(0)
+    far.slurm.scontrol("update", f"JobId={over}", "EndTime=now")
+    far.slurm.scontrol("update", f"JobId={comes_back}", "EndTime=now+1")
+    until(
+        lambda: far.slurm.shown(comes_back)["Restarts"] == "1",
+        "the job's return",
+        _LONG_SECONDS,
+    )
+    back.hold.unlink()
     far.over()
-    assert "raise timelimit" in far.psy("status").out
-    far.project.evaluated()
+    back.is_done(4)
+    assert "raise timelimit" in far.psy("status", "far").out
+    assert far.project.evaluated() == ["0", "1", "10", "11", "11", "12", "13"]
     far.completes(4)
     assert far.project.evaluated() == ["1", "2", "3"]
 
@@ -257,20 +283,6 @@ def test_jobs_that_may_come_back_go_on_where_their_time_ran_out(far):
     assert far.project.evaluated() == ["0", "1", "2", "3"]
 
 
-def test_a_job_whose_end_was_moved_forward_comes_back(far):
-    far.task(4, 1, "'timelimit': '1h'", free=1, more="requeue = 2")
-    far.hold.touch()
-    far.psy("run")
-    far.started(0, 1)
-    job = far.id_of(0)
-    far.slurm.scontrol("update", f"JobId={job}", "EndTime=now+1")
-    until(lambda: far.slurm.shown(job)["Restarts"] == "1", "the job's return", _LONG_SECONDS)
-    far.hold.unlink()
-    far.over()
-    far.is_done(4)
-    assert far.project.evaluated() == ["0", "1", "1", "2", "3"]
-
-
 def test_kill_ends_the_jobs_of_a_task_and_no_others(far):
     far.task(4, 2)
     far.hold.touch()
@@ -289,11 +301,8 @@ def test_kill_ends_the_jobs_of_a_task_and_no_others(far):
 def test_a_submission_without_an_answer_is_found_again(far):
     far.task(6, 2)
     far.hold.touch()
-    far.slurm.send("slurmctld", signal.SIGSTOP)
-    try:
+    with far.slurm.silence():
         ran = far.psy("run")
-    finally:
-        far.slurm.send("slurmctld", signal.SIGCONT)
     assert ran.code == 1
     assert "whether the jobs were accepted is not known" in ran.err
     until(far.slurm.live, "the ghost")
@@ -313,12 +322,9 @@ def test_rows_are_shown_though_slurm_does_not_answer(far):
     far.hold.touch()
     far.psy("run")
     far.started(0, 1, 2)
-    far.slurm.send("slurmctld", signal.SIGSTOP)
-    try:
+    with far.slurm.silence():
         shown = far.psy("status")
         refused = far.psy("run")
-    finally:
-        far.slurm.send("slurmctld", signal.SIGCONT)
     assert "2 of 4 rows done" in shown.out
     assert "Socket timed out" in shown.err
     assert refused.code == 1
@@ -365,9 +371,11 @@ def test_a_failed_merge_is_told(far):
 
 def test_failed_rows_block_no_merge_job_for_ever(far):
     path = far.task(6, 3)
-    path.write_text(path.read_text().replace("counted(a)", "counted(a); 1 / (a - 3)"))
+    source = path.read_text()
+    assert "counted(a)" in source
+    path.write_text(source.replace("counted(a)", "counted(a); 1 / (a - 3)"))
     far.psy("run", "--wait")
-    assert not far.slurm.live()
+    far.over()
     assert "5 of 6 rows done, 1 failed" in far.psy("status").out
     assert "ZeroDivisionError" in far.psy("errors").out
 
@@ -423,22 +431,22 @@ def test_limits_of_a_user_are_told_or_kept(strict, project, monkeypatch):
     assert ran.code == 0, ran.err
     assert "far: 30 rows, 4 jobs" in ran.err
     far.is_done(30)
-    shown = strict.run("sacct", "-X", "-n", "-P", "-o", "state").stdout.split()
-    assert set(shown) == {"COMPLETED"}
+    far.over()  # the merge job's script ends behind what it has noted
+    shown = ("sacct", "-X", "-n", "-P", "-o", "state")
+    until(lambda: {*strict.run(*shown).stdout.split()} == {"COMPLETED"}, "accounting")
 
 
-def test_accounting_tells_what_slurm_has_forgotten(project, monkeypatch):
-    with SlurmCluster(accounting=True, settings={"MinJobAge": "2"}) as slurm:
-        monkeypatch.setenv("SLURM_CONF", str(slurm.conf))
-        far = Cluster(project, slurm)
-        far.task(4, 2, free=1)
-        far.hold.touch()
-        far.psy("run")
-        far.started(0, 1)
-        slurm.run("scancel", far.run.jobs["1-0"], str(far.merge_id()))
-        listed = ("squeue", "-h", "-t", "all", "-o", "%i")
-        until(lambda: not slurm.run(*listed).stdout, "Slurm to forget", _LONG_SECONDS)
-        assert "2 jobs CANCELLED (1-0, 1-1)" in far.psy("status").out
+def test_accounting_tells_what_slurm_has_forgotten(project, slurm_with_accounting):
+    slurm = slurm_with_accounting
+    far = Cluster(project, slurm)
+    far.task(4, 2, free=1)
+    far.hold.touch()
+    far.psy("run")
+    far.started(0, 1)
+    slurm.run("scancel", far.run.jobs["1-0"], str(far.merge_id()))
+    listed = ("squeue", "-h", "-t", "all", "-o", "%i")
+    until(lambda: not slurm.run(*listed).stdout, "Slurm to forget", _LONG_SECONDS)
+    assert "2 jobs CANCELLED (1-0, 1-1)" in far.psy("status").out
 
 
 @pytest.fixture(scope="module")

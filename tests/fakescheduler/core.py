@@ -1,7 +1,7 @@
 """A batch system for tests: a queue in a file, that commands change and a runner works off.
 
-The commands of each batch system are programs of their own, as the real ones are; standard
-library only, as each is a Python that has to start quickly.
+The commands of each batch system are programs of their own, as the real ones are. Each is a
+Python that has to start quickly, so only what loads quickly is imported: no dataclasses.
 """
 
 import contextlib
@@ -12,7 +12,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +25,38 @@ class Refused(Exception):  # noqa: N818 - what a command says, and exits with
         self.code = code
 
 
-@dataclass
 class Job:
     """One job; of an array, each has the array's id, its index and an id of its own."""
 
-    id: str
-    raw: str
-    index: int | None
-    name: str
-    output: str | None
-    append: bool = True
-    variables: dict[str, str] = field(default_factory=dict)
-    depends: list[str] = field(default_factory=list)
-    throttle: int | None = None
-    limit: float | None = None
-    folder: str = ""
-    requeue: bool = True
-    state: str = "PENDING"
-    reason: str = ""
-    code: int = 0
-    pid: int | None = None
-    restarts: int = 0
-    forgotten: bool = False
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - as in all batch systems
+        raw: str,
+        index: int | None,
+        name: str,
+        output: str | None,
+        *,
+        append: bool = True,
+        variables: dict[str, str] | None = None,
+        depends: list[str] | None = None,
+        throttle: int | None = None,
+        limit: float | None = None,
+        folder: str = "",
+        requeue: bool = True,
+        state: str = "PENDING",
+        reason: str = "",
+        code: int = 0,
+        pid: int | None = None,
+        restarts: int = 0,
+        forgotten: bool = False,
+    ) -> None:
+        self.id, self.raw, self.index = id, raw, index
+        self.name, self.output, self.append = name, output, append
+        self.variables, self.depends = variables or {}, depends or []
+        self.throttle, self.limit = throttle, limit
+        self.folder, self.requeue = folder, requeue
+        self.state, self.reason, self.code = state, reason, code
+        self.pid, self.restarts, self.forgotten = pid, restarts, forgotten
 
     @property
     def ended(self) -> bool:
@@ -72,7 +81,7 @@ class Queue:
             before = self._read("jobs.json", [])
             jobs = [Job(**job) for job in before]
             yield jobs
-            after = [asdict(job) for job in jobs]
+            after = [vars(job) for job in jobs]
             if after != before:
                 new = self.folder / "jobs.new"
                 new.write_text(json.dumps(after))

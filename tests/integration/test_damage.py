@@ -20,15 +20,18 @@ def execute(a):
 """
 
 
-@pytest.fixture
-def flaky(project):
-    """A task of which all rows are done but one, which fails until `ready` is there."""
+def all_but_one(project):
     project.task("flaky", FLAKY)
     (project.tasks / "helper_k.py").write_text("K = 10\n")
     assert project.psy("run").code == 1
     project.evaluated()
     (project.tasks / "ready").touch()
-    return project
+
+
+@pytest.fixture
+def flaky(once):
+    """A task of which all rows are done but one, which fails until `ready` is there."""
+    return once(all_but_one)
 
 
 def completes(project):

@@ -20,11 +20,14 @@ def execute(x):
 """
 
 
-@pytest.fixture
-def failed(project):
+def failed_roots(project):
     project.task("roots", TASK)
     assert project.psy("run").code == 1
-    return project
+
+
+@pytest.fixture
+def failed(once):
+    return once(failed_roots)
 
 
 def test_causes_are_told_with_an_example_the_most_frequent_first(failed):

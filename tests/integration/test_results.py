@@ -34,18 +34,24 @@ def execute(a):
 """
 
 
-@pytest.fixture
-def grid(project):
+def done_grid(project):
     project.task("grid", GRID)
     assert project.psy("run").code == 0
-    return project
+
+
+def failed_task(project):
+    project.task("failing", FAILING)
+    assert project.psy("run").code == 1
 
 
 @pytest.fixture
-def failing(project):
-    project.task("failing", FAILING)
-    assert project.psy("run").code == 1
-    return project
+def grid(once):
+    return once(done_grid)
+
+
+@pytest.fixture
+def failing(once):
+    return once(failed_task)
 
 
 def test_a_result_is_a_mapping_of_arrays(grid):

@@ -16,12 +16,15 @@ def execute(a):
 """
 
 
-@pytest.fixture
-def square(project):
+def done_square(project):
     project.task("square", SQUARE)
     assert project.psy("run").code == 0
     assert project.evaluated() == ["1", "2", "3"]
-    return project
+
+
+@pytest.fixture
+def square(once):
+    return once(done_square)
 
 
 def edit(project, old, new, name="square"):
@@ -399,8 +402,7 @@ FILES = {
 }
 
 
-@pytest.fixture
-def model(project):
+def done_model(project):
     project.task("model", MODEL)
     for name, text in FILES.items():
         path = project.tasks / name
@@ -409,7 +411,11 @@ def model(project):
     ran = project.psy("run")
     assert ran.code == 0, ran.err
     assert len(project.evaluated()) == 6
-    return project
+
+
+@pytest.fixture
+def model(once):
+    return once(done_model)
 
 
 def edit_file(project, name, old, new):

@@ -27,24 +27,31 @@ def flip(path, place=0.6):
     path.write_bytes(data)
 
 
-@pytest.fixture
-def half(project):
-    """A task of which one job is done; the rows of the other are in a journal."""
+def half_done(project):
     project.task("half", TASK)
     (project.tasks / "helper_v.py").write_text("BAD = True\n")
     assert project.psy("run").code == 1
-    return project
+
+
+def all_done(project):
+    half_done(project)
+    (project.tasks / "helper_v.py").write_text("BAD = False\n")
+    path = project.tasks / "task_half.py"
+    path.write_text(path.read_text().replace("range(10)", "range(11)"))
+    assert project.psy("run", "-c").code == 0
+    assert project.psy("verify").out.endswith(", all sound\n")
 
 
 @pytest.fixture
-def whole(half):
+def half(once):
+    """A task of which one job is done; the rows of the other are in a journal."""
+    return once(half_done)
+
+
+@pytest.fixture
+def whole(once):
     """A task with a result, and files of two runs, spaces and codes."""
-    (half.tasks / "helper_v.py").write_text("BAD = False\n")
-    path = half.tasks / "task_half.py"
-    path.write_text(path.read_text().replace("range(10)", "range(11)"))
-    assert half.psy("run", "-c").code == 0
-    assert half.psy("verify").out.endswith(", all sound\n")
-    return half
+    return once(all_done)
 
 
 def only(folder, pattern):

@@ -35,14 +35,17 @@ def execute(a, b):
 """
 
 
-@pytest.fixture
-def done(project):
+def done_square(project):
     path = project.task("square", TASK)
     path.with_name("helper.py").write_text(HELPER)
     path.with_name("data.txt").write_text("1")
     assert project.psy("run").code == 0
     assert len(project.evaluated()) == 3
-    return project
+
+
+@pytest.fixture
+def done(once):
+    return once(done_square)
 
 
 def edit(project, old, new, name="task_square.py"):

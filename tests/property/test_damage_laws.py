@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from psyrun.main import psy_main
+from tests.property.examples import examples
 
 TASK = """
 from pathlib import Path
@@ -150,7 +151,7 @@ def complete() -> None:
 
 SETTINGS = settings(
     deadline=None,
-    max_examples=40,
+    max_examples=examples(40),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -22,8 +22,11 @@ from psyrun.state import read_sources
 from psyrun.store import H5Store, h5, h5moves, moving
 from psyrun.workdir import Workdir
 from tests.desk import Desk
+from tests.property.examples import examples
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 DTYPES = ["f8", "f4", "i2", ">i4", "c16", "?", "M8[s]", "S3", "U2", "i1,f8"]
 SHAPES = [(), (3,), (2, 4)]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from psyrun.exceptions import StoreError
 from psyrun.store import H5Store, NpzStore, PickleStore, arraycolumns, h5index
 from psyrun.store.base import LoadedReader
+from tests.property.examples import examples
 
 COLUMNS: dict[str, st.SearchStrategy[Any]] = {
     "i": st.integers(-5, 5),
@@ -148,7 +149,7 @@ def _small() -> Iterator[None]:
         yield
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(ROWS, st.lists(CONDITIONS, min_size=1, max_size=8))
 def test_all_formats_find_the_rows_that_python_finds(rows, conditions):
     data = {name: [row[name] for row in rows] for name in COLUMNS}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from psyrun import snapshot
 from psyrun.exceptions import WorkdirError
 from psyrun.pspace import Param, ParameterSpace
+from tests.property.examples import examples
 
 SCALARS = (
     st.booleans()
@@ -107,7 +108,7 @@ def try_to_read(folder: Path) -> ParameterSpace | None:
     return space
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.data())
 def test_a_flipped_bit_is_noticed_or_harmless_except_within_a_number(data):
     with TemporaryDirectory() as folder:
@@ -122,7 +123,7 @@ def test_a_flipped_bit_is_noticed_or_harmless_except_within_a_number(data):
             assert shown(back) == shown(DAMAGED)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.data())
 def test_a_file_cut_short_is_noticed(data):
     with TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from psyrun.exceptions import StoreError
 from psyrun.store import H5Store, NpzStore, PickleStore, Store
+from tests.property.examples import examples
 
 STORES: list[Store] = [
     NpzStore(),
@@ -123,7 +124,7 @@ def held(store: Store, rows: list[Any]) -> bool:
 
 
 @pytest.mark.parametrize("store", STORES, ids=lambda store: store.description)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(given_rows=values())
 def test_each_row_comes_back(store: Store, given_rows: tuple[str, list[Any]]) -> None:
     kind, rows = given_rows
@@ -148,7 +149,7 @@ def test_each_row_comes_back(store: Store, given_rows: tuple[str, list[Any]]) ->
 
 
 @pytest.mark.parametrize("store", STORES, ids=lambda store: store.description)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(given_rows=values(), share=st.floats(0, 1))
 def test_appending_is_saving_all(
     store: Store, given_rows: tuple[str, list[Any]], share: float
@@ -175,7 +176,7 @@ def shown(column: list[Any]) -> str:
 
 
 @pytest.mark.parametrize("store", [*STORES, PickleStore()], ids=lambda store: store.description)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(given_rows=values(), data=st.data())
 def test_parts_are_parts_of_the_whole(
     store: Store, given_rows: tuple[str, list[Any]], data: st.DataObject
@@ -200,7 +201,7 @@ def test_parts_are_parts_of_the_whole(
 
 
 @pytest.mark.parametrize("store", STORES, ids=lambda store: store.description)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     value=st.recursive(
         st.one_of(*SCALARS.values(), st.none(), st.integers(), st.text(), st.binary()),
@@ -220,7 +221,7 @@ def test_a_row_passes_the_check_exactly_if_it_is_held(store: Store, value: Any) 
     assert passes == held(store, [value])
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     column=st.lists(
         st.recursive(
