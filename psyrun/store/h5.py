@@ -63,7 +63,7 @@ class H5Store(ArrayStore):
     Notes
     -----
     Of datasets, texts are UTF-8: of fixed width up to 256 bytes, of variable length where one
-    is longer.
+    is longer; beside such a one, none may hold a NUL.
     Dates are 64 bit integers, with their numpy type in the attribute `dtype`. The group has the
     attributes `task` and `fingerprint`, a dataset `units` where the task gives them. Files that
     psyrun 0.8 wrote are read.

@@ -139,7 +139,11 @@ def _to_file(block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         for place, value in np.ndenumerate(block):
             rows[place] = np.frombuffer(value, np.uint8)
         return rows
-    return block.astype(object) if text is not None and text.length is None else block
+    if text is None or text.length is not None:
+        return block
+    if any("\0" in str(value) for value in block.flat):
+        raise UnholdableError("a text with a NUL beside one that is longer than 256 bytes")
+    return block.astype(object)
 
 
 def write_rows(dataset: h5py.Dataset, start: int, block: NDArray[Any]) -> None:

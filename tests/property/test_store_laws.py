@@ -104,6 +104,10 @@ def agrees(kind: str, value: Any, found: Any) -> bool:
     return True
 
 
+TOGETHER = ("integers beyond 2", "a text with a NUL beside one that is longer")
+"""Why rows cannot stand in one column, each of which can be held."""
+
+
 def leaves(row: Any) -> bool:
     """Whether a row has a value at all."""
     if isinstance(row, list):
@@ -133,7 +137,7 @@ def test_each_row_comes_back(store: Store, given_rows: tuple[str, list[Any]]) ->
         try:
             store.save(path, {"y": rows})
         except StoreError as err:
-            if "integers beyond 2" not in str(err):
+            if not any(reason in str(err) for reason in TOGETHER):
                 raise
             return
         found = store.load(path)["y"]
