@@ -1,8 +1,10 @@
 """Own what task files tell without being run: their names, and which names they never use."""
 
 import ast
+import contextlib
 import os
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,16 @@ _NAME = re.compile(r"\w[\w.-]*")
 def is_name(name: str) -> bool:
     """Tell whether a task may be called so."""
     return _NAME.fullmatch(name) is not None
+
+
+def _why_none(name: str) -> str:
+    """Say why a name is none for a task."""
+    if sys.getfilesystemencoding() != "utf-8":
+        with contextlib.suppress(UnicodeDecodeError):
+            read = os.fsencode(name).decode()
+            if is_name(read) and not read.isascii():
+                return "it is in UTF-8, and your locale is not; set PYTHONUTF8=1"
+    return NAME_RULE
 
 
 def find_task_files(taskdir: str | os.PathLike[str]) -> dict[str, Path]:
@@ -54,7 +66,8 @@ def find_task_files(taskdir: str | os.PathLike[str]) -> dict[str, Path]:
         name = declared(path, "name") or name_from(path)
         if not is_name(name):
             warnings.warn(
-                f"{str(path)!r} is left out, as {name!r} is no name for a task: {NAME_RULE}",
+                f"{str(path)!r} is left out, as {name!r} is no name for a task: "
+                f"{_why_none(name)}",
                 TaskWarning,
                 stacklevel=2,
             )

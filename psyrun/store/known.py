@@ -43,9 +43,15 @@ def class_named(text: object) -> str | None:
     return None
 
 
+_OTHERS = {".csv", ".json", ".mat", ".nc", ".parquet", ".txt", ".xlsx", ".zarr"}
+"""Extensions that tell other programs of a format that no store of Psyrun has."""
+
+
 def is_misnamed(store: Store, filename: str | os.PathLike[str]) -> bool:
     """Tell whether a file has the extension of another format than the one of a store."""
     ext = Path(filename).suffix.lower()
+    if ext in _OTHERS:
+        return ext != store.ext
     return ext in _OWN and ext != store.ext and _OWN[ext] != _OWN.get(store.ext)
 
 

@@ -335,3 +335,23 @@ def test_a_task_file_that_does_not_end_can_be_terminated(project) -> None:
 def test_a_python_that_is_not_there_is_told_with_the_setting(project) -> None:
     project.task("one", f"python = 'python9'\n{GOOD}")
     assert "the setting python says what to start" in project.psy("run").err
+
+
+@pytest.mark.parametrize("file", ["r.csv", "r.h5", "r.json"])
+def test_a_result_with_the_extension_of_another_format_is_warned_of(project, file) -> None:
+    project.task("one", f"resultfile = {file!r}\n{GOOD}")
+    assert (
+        "which writes .pkl: others will take it for what its name says"
+        in project.psy("run").err
+    )
+
+
+def test_a_name_in_utf_8_where_the_locale_is_another_is_told(project) -> None:
+    project.task("größe", GOOD)
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    process = project.start("list", environment=ascii_only)
+    assert (
+        "it is in UTF-8, and your locale is not; set PYTHONUTF8=1" in process.communicate()[1]
+    )
+    process = project.start("list", environment={**ascii_only, "PYTHONUTF8": "1"})
+    assert process.communicate()[0] == "größe\n"
