@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from psyrun import Param
-from psyrun.store import H5Store
+from psyrun import H5Store, Param
 
 pspace = Param(feed=[0.03, 0.04, 0.05]) * Param(kill=[0.06, 0.065])
 store = H5Store(compression="gzip")

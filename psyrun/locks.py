@@ -89,6 +89,7 @@ def locked(
     """
     from filelock import SoftFileLease
 
+    _refuse_dangling(lock.parent)
     lease = SoftFileLease(
         lock,
         lease_duration=LEASE_SECONDS,
@@ -113,6 +114,16 @@ def locked(
             with suppress(OSError):
                 note.unlink()
         lease.release()
+
+
+def _refuse_dangling(folder: Path) -> None:
+    """Make sure that no link on the way leads nowhere: what it means would be made anew."""
+    for place in (folder, *folder.parents):
+        if place.is_symlink() and not place.exists():
+            raise WorkdirError(
+                f"{place} is a link to {place.readlink()}, which is not there; is its disk "
+                "mounted?"
+            )
 
 
 def read_holder(lock: Path, note: Path) -> dict[str, Any] | None:

@@ -147,7 +147,8 @@ SETTINGS: Mapping[str, Setting] = {
         Setting(
             "workdir",
             ("path",),
-            "Where work directories are, relative to where `psy` is called.",
+            "Where work directories are, relative to where `psy` is called; each task has one "
+            "of its name there, so tasks that share it need different names.",
             "psy-work",
         ),
     )

@@ -25,7 +25,8 @@ SHELLS = ("bash", "fish", "zsh")
 def clean(obj: Options, tasks: Sequence[str], *, yes: bool) -> int:
     """Remove what tasks have made: rows, logs and results.
 
-    Shows what would be removed, and removes it with --yes. Task files stay.
+    Shows what would be removed, and removes it with --yes. Task files stay, and so does a
+    result outside of the work directory.
     """
     from psyrun.commands.upkeep import clean_tasks
 

@@ -32,7 +32,8 @@ def _show(kind: str, colour: str, message: str) -> None:
 
 def coloured(word: str, colour: str) -> str:
     """Colour a word unless NO_COLOR is set; what prints it drops that outside a terminal."""
-    return word if os.environ.get("NO_COLOR") else click.style(word, fg=colour)
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return word if plain else click.style(word, fg=colour)
 
 
 def is_of_output(err: BaseException) -> bool:

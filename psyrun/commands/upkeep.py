@@ -46,19 +46,27 @@ def _there(taskdir: Path, names: Sequence[str]) -> Iterator[tuple[str, Workdir]]
 def clean_tasks(options: Options, names: Sequence[str], *, yes: bool) -> int:
     """Remove what tasks have made, or show what would be removed."""
     found = list(_there(options.taskdir, names))
-    code = in_turn(options, found, lambda pair: _clean(*pair, options.taskdir, yes=yes))
-    if found and not yes:
+    full = []
+
+    def turn(pair: tuple[str, Workdir]) -> bool:
+        if _clean(*pair, options.taskdir, yes=yes):
+            full.append(pair)
+        return True
+
+    code = in_turn(options, found, turn)
+    if full and not yes:
         show_note(" ".join(["nothing was removed; do it with: psy clean --yes", *names]))
     return code
 
 
 def _clean(name: str, workdir: Workdir, taskdir: Path, *, yes: bool) -> bool:
+    """Remove what a task has made, or show it; return whether there is anything."""
     file = _read_run_file(workdir, name)
     own = _own_files(workdir, file)
     files = [path for path in own if not path.is_dir() or path.is_symlink()]
     if not files:
         click.echo(f"{name}: nothing to remove in {workdir.root}")
-        return True
+        return False
     inside = [path for folder in own if not folder.is_symlink() for path in folder.rglob("*")]
     sizes = [path.lstat().st_size for path in {*files, *inside} if not path.is_dir()]
     if yes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from psyrun.commands.messages import coloured
 from tests.waiting import until
 
 FULL = Path("/dev/full")
@@ -355,3 +356,27 @@ def test_a_name_in_utf_8_where_the_locale_is_another_is_told(project) -> None:
     )
     process = project.start("list", environment={**ascii_only, "PYTHONUTF8": "1"})
     assert process.communicate()[0] == "größe\n"
+
+
+def test_a_link_to_a_disk_that_is_not_there_is_told(project) -> None:
+    project.task("one", GOOD)
+    (project.root / "psy-work").symlink_to(project.root / "scratch")
+    ran = project.psy("run")
+    assert ran.code == 1
+    assert "scratch, which is not there; is its disk mounted?" in ran.err
+    assert not (project.root / "scratch").exists()
+
+
+def test_clean_tells_how_to_do_it_where_there_is_something_to_do(project) -> None:
+    project.task("one", GOOD)
+    project.psy("run")
+    assert "do it with: psy clean --yes one" in project.psy("clean", "one").err
+    project.psy("clean", "--yes", "one")
+    (project.workdir("one")).mkdir()
+    assert project.psy("clean", "one").err == ""
+
+
+def test_a_dumb_terminal_gets_no_colour(project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert coloured("stale", "red") == "stale"
