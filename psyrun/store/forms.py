@@ -322,11 +322,11 @@ def _joined(one: Form, other: Form) -> Form:
     if NOTHING in (one, other):  # what a row lacks has no shape
         return replace(other if one == NOTHING else one, fills=True)
     pairs = zip_longest(reversed(one.shape), reversed(other.shape), fillvalue=1)
-    shape = tuple(max(pair) for pair in pairs)[::-1]
+    whole = any(form.dtype == OBJECT and not form.shape for form in (one, other))
+    shape = () if whole else tuple(max(pair) for pair in pairs)[::-1]  # a row is one object
     gaps = one.fills or other.fills or one.shape != other.shape
     if one.void or other.void:
-        given = other if one.void else one
-        return replace(given, shape=shape, fills=gaps)
+        return replace(other if one.void else one, shape=shape, fills=gaps)
     return Form(
         _common(one, other),
         shape,

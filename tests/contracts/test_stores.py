@@ -498,6 +498,12 @@ class TestNpzStoreWithObjects(ValuesContract):
         values = [None, {"a": 1}, Fraction(1, 3), "a\0", [1, "b"]]
         assert list(self.round_trip(path, {"y": values})["y"]) == values
 
+    def test_rows_that_are_objects_go_behind_an_array(self, path):
+        self.store.save(path, {"y": [[1]]})
+        self.store.append(path, {"y": [[], [9_007_199_254_740_993]]})
+        back = self.store.load(path)["y"]
+        assert [list(row) for row in back] == [[1], [], [9_007_199_254_740_993]]
+
     def test_objects_are_padded_with_none(self, path):
         one, two = np.array([1, None], dtype=object), np.array([{}], dtype=object)
         back = self.round_trip(path, {"y": [one, two]})["y"]
