@@ -227,10 +227,9 @@ class ResultColumn:
         """Find the form of those of a source's rows that count; arrays of NaN are gaps."""
         from psyrun.store.forms import NOTHING, form_of, joined
 
-        pool = self.merger.pool
+        pool, forms = self.merger.pool, []
         if self.name not in pool.names(number):
             return self._form_of(number)
-        forms = []
         for places in self.merger.layout.places(number, _BLOCK_ROWS):
             values: Any = pool.read(number, self.name, places)
             if isinstance(values, list):
@@ -243,9 +242,10 @@ class ResultColumn:
         return joined(forms)
 
     def _is_gaps(self, number: int) -> bool:
-        """Whether a source has nothing but NaN."""
+        """Whether a source has nothing but NaN: no values, and no parameter in their place."""
         reader = self.merger.pool.reader(number)
-        return self.name in reader.names and is_gaps(ReaderColumn(reader, self.name))
+        names = {*reader.names} - {*self.merger.pool.lacking(number)}
+        return self.name in names and is_gaps(ReaderColumn(reader, self.name))
 
     def array(self, start: int, stop: int) -> NDArray[Any]:
         """Make the array of some rows.

@@ -348,3 +348,22 @@ def test_rows_in_many_pieces_are_told_and_come_back_in_order(project, monkeypatc
     assert copied.code == 0, copied.err
     loaded = H5Store().load("c.h5")
     assert loaded["y"].tolist() == [a * a for a in loaded["a"]]
+
+
+@pytest.mark.parametrize("ext", [".h5", ".npz"])
+def test_a_result_may_stand_in_some_rows_in_a_parameter_s_place(project, ext):
+    """Where it is a float in a job that has not ended, and complex in another."""
+    source = """
+        max_jobs = 2
+        pspace = Param(a=[1, 2, 3, 4, 5, 6])
+
+        def execute(a):
+            if a == 6:
+                raise ValueError
+            return {1: {'a': 1j}, 5: {'a': 0.0}}.get(a, {})
+    """
+    project.task("t", source)
+    assert project.psy("run").code == 1
+    ran = project.psy("merge", "psy-work/t", f"t{ext}")
+    assert ran.code == 0, ran.err
+    assert load_result(f"t{ext}")["a"].tolist() == [1j, 2, 3, 4, 0]
