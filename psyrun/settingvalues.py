@@ -21,8 +21,11 @@ _DEFAULT_CLASSES: Mapping[str, type] = {
     "store": DefaultStore,
 }
 
-_SCHEDULERS = {
-    **{name.lower(): name for name in ("ImmediateRun", "LSF", "PBS", "SGE", "Slurm", "Sqsub")},
+SCHEDULERS = ("ImmediateRun", "LSF", "PBS", "SGE", "Slurm", "Sqsub")
+"""The schedulers of Psyrun."""
+
+_MEANT = {
+    **{name.lower(): name for name in SCHEDULERS},
     "immediate": "ImmediateRun",
     "local": "ImmediateRun",
     "gridengine": "SGE",
@@ -66,7 +69,7 @@ def _line_to_write(kind: str, value: Any) -> str:
     if kind == "store":
         name = class_named(value)
     elif kind == "scheduler":
-        name = _SCHEDULERS.get(str(value).lower())
+        name = _MEANT.get(str(value).lower())
     return f": from psyrun import {name}; {kind} = {name}" if name else ""
 
 

@@ -15,7 +15,7 @@ _INTERRUPTED = "interrupted; finished rows are kept, go on with the same command
 
 
 def _complete_schedulers(*given: object) -> list[str]:
-    from psyrun.commands.upkeep import SCHEDULERS
+    from psyrun.settingvalues import SCHEDULERS
 
     return [name for name in sorted(SCHEDULERS) if name.startswith(str(given[-1]))]
 

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from typing import cast
+from typing import TypeGuard
 
 import click
 
@@ -36,7 +36,7 @@ def coloured(word: str, colour: str) -> str:
     return word if plain else click.style(word, fg=colour)
 
 
-def is_of_output(err: BaseException) -> bool:
+def is_of_output(err: BaseException) -> TypeGuard[OSError]:
     """Tell whether it is standard output that fails: then nothing more can be told."""
     full = isinstance(err, OSError) and err.errno in _FAILING and err.filename is None
     return full and not isinstance(err, PsyrunError)
@@ -47,5 +47,5 @@ def describe(err: BaseException) -> str:
     if isinstance(err, PsyrunError):
         return str(err)
     if is_of_output(err):
-        return f"cannot write to standard output: {cast('OSError', err).strerror}"
+        return f"cannot write to standard output: {err.strerror}"
     return f"{type(err).__name__}: {err} (psy --debug shows where)"

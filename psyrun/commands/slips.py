@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from psyrun.taskfiles import CONF, PREFIX, left_beside
+from psyrun.taskfiles import CONF, CONF_MODULE, PREFIX, left_beside
 from psyrun.tasks import TaskDef
 
 
@@ -13,8 +13,8 @@ def slips(task: TaskDef) -> Iterator[str]:
     above = task.taskdir.parent
     if (above / CONF).is_file() and not any(above.glob(f"{PREFIX}*.py")):
         yield f"{above / CONF} is not read: it belongs beside the task files, in {task.taskdir}"
-    almost = task.taskdir / "psy_conf.py"
-    imported = getattr(sys.modules.get(almost.stem), "__file__", None) == str(almost)
+    almost = task.taskdir / f"{CONF_MODULE}.py"
+    imported = getattr(sys.modules.get(CONF_MODULE), "__file__", None) == str(almost)
     if almost.is_file() and task.conf_path is None and not imported:
         yield f"{almost} is not read: {CONF} is written with '-'"
     root = Path(task.workdir) / task.name

@@ -22,13 +22,11 @@ from psyrun.locks import CheckHeld, is_local, read_holder
 from psyrun.run import holding
 from psyrun.runfile import RunFile, read_run_file
 from psyrun.scheduler import Scheduler, scheduler_errors
+from psyrun.settingvalues import SCHEDULERS
 from psyrun.submitted import Seen, queue_for, scheduler_named
 from psyrun.taskfiles import NAME_RULE, PREFIX, is_name, suggestion
 from psyrun.units import size_text
 from psyrun.workdir import Workdir
-
-SCHEDULERS = frozenset({"ImmediateRun", "LSF", "PBS", "SGE", "Slurm", "Sqsub"})
-"""The schedulers of Psyrun."""
 
 _END_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
