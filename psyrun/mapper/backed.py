@@ -29,6 +29,7 @@ from psyrun.mapper.arguments import (
     path_of,
 )
 from psyrun.mapper.memory import as_row, schedule, where
+from psyrun.mapper.workers import end_outdated_workers
 from psyrun.merge import Merger, warn_of_ineffective
 from psyrun.partial import label, save_whole, verified
 from psyrun.payloads import MAKES_OBJECTS, PROTOCOL, Pickler, has_objects, kept
@@ -318,6 +319,7 @@ def _evaluate_in_pool(
         )
         for block in rows.split(job.rows, sizes)
     )
+    end_outdated_workers()
     joblib.Parallel(n_jobs=pool_size, backend="loky", batch_size=1)(calls)
 
 

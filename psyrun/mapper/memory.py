@@ -18,6 +18,7 @@ from psyrun.files import scratch
 from psyrun.mapper.arguments import check_callable, check_n_jobs, names_of
 from psyrun.mapper.cargo import Cargo, survives_pickling
 from psyrun.mapper.mapped import Mapped, shared_folder
+from psyrun.mapper.workers import end_outdated_workers
 from psyrun.pspace.base import blocks
 from psyrun.pspace.sharding import schedule, shard
 from psyrun.signature import call_each
@@ -268,6 +269,8 @@ def _evaluate_in_pool(
         return
     cargo = fn if backend == "threading" else Cargo.pack(fn)
     cut = schedule(pspace.size, workers)
+    if backend == "loky":
+        end_outdated_workers()
     pool = _pool(n_jobs, backend)
     is_near = backend in _NEAR
     with scratch(shared_folder()) if is_near else contextlib.nullcontext() as folder:
