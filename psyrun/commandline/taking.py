@@ -11,6 +11,8 @@ from psyrun.commandline.looking import JSON
 from psyrun.commandline.tasknames import RESULTS, TASKDIR, TASKS
 from psyrun.commands.options import Options
 
+WHERE = "Take only rows such as '(a > 3) & (y < 0.1)'."
+
 
 @click.command(
     cls=Command,
@@ -30,7 +32,7 @@ from psyrun.commands.options import Options
     metavar="N",
     help="How many rows to show.",
 )
-@click.option("--where", metavar="CONDITION", help="Show rows such as '(a > 3) & (y < 0.1)'.")
+@click.option("--where", metavar="CONDITION", help=WHERE)
 @click.option("--columns", metavar="A,B,...", help="Show these columns only.")
 @TASKDIR
 @RESULTS
@@ -52,15 +54,17 @@ def show(obj: Options, /, task: str, *, columns: str | None, **view: Any) -> int
     examples={
         "psy export fit fit.csv": "a table for a spreadsheet or R",
         "psy export fit fit.nc": "labelled arrays for xarray",
+        "psy export fit a.csv --where 'y < 1'": "rows that meet a condition",
         "psy export --force fit fit.csv": "the same again, over the old file",
     },
 )
+@click.option("--where", metavar="CONDITION", help=WHERE)
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @TASKDIR
 @RESULTS
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.pass_obj
-def export(obj: Options, task: str, file: Path, *, force: bool) -> int:
+def export(obj: Options, task: str, file: Path, *, where: str | None, force: bool) -> int:
     """Write the results of a task for other programs.
 
     The extension of FILE chooses the format. .csv, .xlsx and .parquet are tables of the rows
@@ -69,7 +73,7 @@ def export(obj: Options, task: str, file: Path, *, force: bool) -> int:
     """
     from psyrun.commands.showing import export_results
 
-    return export_results(task, file, obj.taskdir, force=force)
+    return export_results(task, file, obj.taskdir, where=where, force=force)
 
 
 @click.command(

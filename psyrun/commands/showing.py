@@ -96,12 +96,16 @@ def _check_names(results: Results, names: Sequence[str]) -> None:
             raise ResultsError(f"{results.name} has no column {printable(name)!r}; {hint}")
 
 
-def export_results(task: str, file: Path, taskdir: Path, *, force: bool) -> int:
-    """Write the results of a task into a file of another format."""
+def export_results(
+    task: str, file: Path, taskdir: Path, *, where: str | None = None, force: bool = False
+) -> int:
+    """Write the results of a task, or those that meet a condition, in another format."""
     check_target(file, force=force)
     results = load_result(task, taskdir=taskdir)
     for note in results.notes:
         show_warning(note)
+    if where is not None:
+        results = results.where(where)
     for note in export(results, file, force=force):
         show_note(note)
     click.echo(f"{text(results.size)} in {file}")

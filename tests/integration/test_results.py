@@ -335,6 +335,29 @@ def test_a_csv_file_has_a_column_for_each_element(grid):
     pd.testing.assert_frame_equal(frame, psyrun.load_result("grid").to_pandas(expand=True))
 
 
+def test_only_rows_that_meet_a_condition_are_written(grid):
+    frame = psyrun.load_result("grid").to_pandas(expand=True).query("1 < y < 4")
+    ran = grid.psy("export", "grid", "out.csv", "--where", "1 < y < 4")
+    assert (ran.code, ran.out, ran.err) == (0, "3 rows in out.csv\n", "")
+    pd.testing.assert_frame_equal(pd.read_csv("out.csv"), frame.reset_index(drop=True))
+    assert grid.psy("export", "grid", "out.nc", "--where", "1 < y < 4").code == 0
+    with xr.open_dataset("out.nc") as found:
+        assert found["n"].count() == 3
+
+
+def test_a_condition_that_nothing_meets_writes_an_empty_table(grid):
+    ran = grid.psy("export", "grid", "out.csv", "--where", "n > 1000")
+    assert (ran.code, ran.out) == (0, "0 rows in out.csv\n")
+    assert list(pd.read_csv("out.csv")) == ["a", "b", "c", "y", "n", "v[0]", "v[1]", "text"]
+
+
+def test_no_file_is_written_for_a_condition_that_is_none(grid):
+    ran = grid.psy("export", "grid", "out.csv", "--where", "n >")
+    assert (ran.code, ran.out) == (1, "")
+    assert "condition 'n >': invalid syntax" in ran.err
+    assert not Path("out.csv").exists()
+
+
 def test_a_parquet_file_keeps_types_and_lists(grid):
     assert grid.psy("export", "grid", "out.parquet").code == 0
     frame = pd.read_parquet("out.parquet")
