@@ -49,7 +49,8 @@ class H5Store(ArrayStore):
         assignment.
     index : iterable of str
         Columns of a table that get an index, so that a condition on them is answered without
-        reading the table. Fewer than 10,000 rows get none: they are read as quickly.
+        reading the table. Fewer than 10,000 rows get none: they are read as quickly. Texts
+        and bytes with a NUL within get none either.
     virtual : bool
         Whether the result of a task holds no rows, but refers to those in the partial results
         (an HDF5 virtual dataset): nothing is copied, and the result can be read as long as the

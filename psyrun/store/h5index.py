@@ -58,6 +58,8 @@ def make_indexes(
 ) -> None:
     """Make completely sorted indexes of a table's fields.
 
+    Texts and bytes of which some hold a NUL get none: PyTables sorts by what stands before.
+
     Parameters
     ----------
     path : Path
@@ -85,7 +87,20 @@ def make_indexes(
             warnings.simplefilter("ignore", UserWarning)
             for field in fields:
                 column = table.cols._f_col(field.field)  # noqa: SLF001 - PyTables' way
+                if column.dtype.kind == "S" and _holds_nul(column):
+                    continue  # what stands behind a NUL would not be sorted
                 column.create_csindex(filters=tables.Filters(**filters), tmp_dir=folder)
+
+
+def _holds_nul(column: tables.Column) -> bool:
+    """Tell whether there is a NUL within texts or bytes, not only behind them."""
+    step = max(1, _PART // column.dtype.itemsize)
+    for start in range(0, len(column), step):
+        block = np.ascontiguousarray(column[start : start + step])
+        letters = block.view(np.uint8).reshape(len(block), -1)
+        if np.any((letters[:, :-1] == 0) & (letters[:, 1:] != 0)):
+            return True
+    return False
 
 
 def rows_by_index(reader: TableReader, expression: str) -> NDArray[np.int64]:

@@ -21,8 +21,10 @@ COLUMNS: dict[str, st.SearchStrategy[Any]] = {
     "i": st.integers(-5, 5),
     "f": st.integers(-9, 9).map(lambda n: n / 4) | st.sampled_from([np.nan, np.inf, -np.inf]),
     "root.b": st.booleans(),
-    "t": st.text(st.sampled_from("aé日\x7f\U0001f600"), max_size=2),
-    "raw": st.binary(max_size=2).filter(lambda value: value[-1:] != b"\0"),
+    "t": st.text(st.sampled_from("aé日\x7f\U0001f600\0"), max_size=3).filter(
+        lambda value: value[-1:] != "\0"
+    ),
+    "raw": st.binary(max_size=3).filter(lambda value: value[-1:] != b"\0"),
 }
 STORES = {
     "r.pkl": PickleStore(),

@@ -353,6 +353,28 @@ def test_an_index_finds_what_a_search_finds(searched, expression):
     assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize(
+    "values", [[b"\0a", b"", b"\0b"], ["a\0b", "a", "a\0a", ""]], ids=["bytes", "texts"]
+)
+def test_values_with_a_nul_within_are_found(path, indexed, values):
+    """PyTables would sort them by what stands before the NUL."""
+    H5Store(layout="table", index="a").save(path, {"a": values})
+    with H5Store().open(path) as reader:
+        for value in values:
+            expected = [row for row, other in enumerate(values) if other == value]
+            assert reader.where(f"a == {value!r}").tolist() == expected
+            expected = [row for row, other in enumerate(values) if other > value]
+            assert reader.where(f"a > {value!r}").tolist() == expected
+
+
+@pytest.mark.parametrize("last", ["b", "b\0c"])
+def test_a_nul_leaves_a_column_without_an_index(path, monkeypatch, indexed, last):
+    monkeypatch.setattr(h5index, "_PART", 8)  # several parts
+    H5Store(layout="table", index="a").save(path, {"a": ["a", "abc"] * 3 + [last]})
+    with tables.open_file(path) as file:
+        assert file.root.psyrun.table.cols.a.is_indexed is ("\0" not in last)
+
+
 def test_an_index_alone_answers_what_it_can(searched, monkeypatch):
     with H5Store().open(searched / "table.h5") as table:
         monkeypatch.setattr(table, "read", None)
