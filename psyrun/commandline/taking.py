@@ -11,7 +11,9 @@ from psyrun.commandline.looking import JSON
 from psyrun.commandline.tasknames import RESULTS, TASKDIR, TASKS
 from psyrun.commands.options import Options
 
-WHERE = "Take only rows such as '(a > 3) & (y < 0.1)'."
+WHERE = click.option(
+    "--where", metavar="CONDITION", help="Take only rows such as '(a > 3) & (y < 0.1)'."
+)
 
 
 @click.command(
@@ -32,7 +34,7 @@ WHERE = "Take only rows such as '(a > 3) & (y < 0.1)'."
     metavar="N",
     help="How many rows to show.",
 )
-@click.option("--where", metavar="CONDITION", help=WHERE)
+@WHERE
 @click.option("--columns", metavar="A,B,...", help="Show these columns only.")
 @TASKDIR
 @RESULTS
@@ -58,7 +60,7 @@ def show(obj: Options, /, task: str, *, columns: str | None, **view: Any) -> int
         "psy export --force fit fit.csv": "the same again, over the old file",
     },
 )
-@click.option("--where", metavar="CONDITION", help=WHERE)
+@WHERE
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @TASKDIR
 @RESULTS

@@ -97,7 +97,7 @@ def _check_names(results: Results, names: Sequence[str]) -> None:
 
 
 def export_results(
-    task: str, file: Path, taskdir: Path, *, where: str | None = None, force: bool = False
+    task: str, file: Path, taskdir: Path, *, where: str | None, force: bool
 ) -> int:
     """Write the results of a task, or those that meet a condition, in another format."""
     check_target(file, force=force)

@@ -10,13 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from psyrun.filedigests import Stamp
 from psyrun.loading import is_local
 
 __all__ = ["end_outdated_workers"]
 
 
 class _Surroundings(NamedTuple):
-    """What it depends on in the calling process what a worker finds that starts now.
+    """What a worker that starts now takes over from the calling process.
 
     Attributes
     ----------
@@ -25,12 +26,12 @@ class _Surroundings(NamedTuple):
     path : tuple of str
         Where imports are looked up.
     files : frozenset
-        Those of the local modules: path, time of the last change (ns), size (bytes).
+        Those of the local modules: path and stamp.
     """
 
     folder: Path
     path: tuple[str, ...]
-    files: frozenset[tuple[str, int, int]]
+    files: frozenset[tuple[str, Stamp]]
 
     @classmethod
     def now(cls) -> _Surroundings:
@@ -41,8 +42,7 @@ class _Surroundings(NamedTuple):
             file = getattr(module, "__dict__", {}).get("__file__")
             if isinstance(file, str) and _is_local(file.rpartition(os.sep)[0], folder):
                 with contextlib.suppress(OSError):
-                    stat = Path(file).stat()
-                    stamps.add((file, stat.st_mtime_ns, stat.st_size))
+                    stamps.add((file, Stamp.of(Path(file).stat())))
         return cls(folder, tuple(sys.path), frozenset(stamps))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from psyrun import Param, map_pspace_hdd_backed, map_pspace_parallel
+from psyrun.loading import forgetting_local_modules
 from psyrun.mapper.workers import end_outdated_workers
 
 SPACE = Param(a=[1, 2, 3, 4])
@@ -35,12 +35,9 @@ def workers_pid():
 @pytest.fixture
 def local(tmp_path, monkeypatch):
     """Let modules of a fresh folder be imported, which is returned, and forget them again."""
-    before = {*sys.modules}
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    for name in {*sys.modules} - before:
-        if getattr(sys.modules[name], "__file__", "").startswith(str(tmp_path)):
-            del sys.modules[name]
+    with forgetting_local_modules(tmp_path):
+        yield tmp_path
 
 
 def in_memory(fn, folder=None):
